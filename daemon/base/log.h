@@ -1,0 +1,59 @@
+/*
+ * log - where the daemon's lines go. One line a call, never more: whatever is
+ * formatted in has its control characters escaped, so that nothing from the
+ * network or a message can forge a line.
+ *
+ * The severity says whose fault it is: error, the operator must act; warning,
+ * a plugin or the mail server did wrong; info, the one line a message and the
+ * life of the daemon; debug, the rest.
+ */
+#ifndef DAEMON_BASE_LOG_H
+#define DAEMON_BASE_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <milterd/plugin.h>
+
+enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
+
+struct log_settings {
+    enum log_target target;
+    const char *path;        /* LOG_TO_FILE */
+    int facility;            /* LOG_TO_SYSLOG: LOG_MAIL, ... */
+    enum milter_level level; /* the least severe that is written */
+};
+
+/* Until it is called, lines of level info and above go to standard error.
+   -1 with errno where the file cannot be opened; the old target then stays. */
+int log_open(const struct log_settings *settings);
+
+/* Opens the file anew, after a rotation. */
+void log_reopen(void);
+
+/* What process this is, for the beginning of each line: "milterd[123]: worker 2: " */
+void log_role(const char *role);
+
+bool log_wants(enum milter_level level);
+
+void log_line(enum milter_level level, const char *format, ...) MILTER_PRINTF(2, 3);
+void log_lines(enum milter_level level, const char *format, va_list arguments);
+
+#define log_error(...)   log_line(MILTER_LOG_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(MILTER_LOG_WARNING, __VA_ARGS__)
+#define log_info(...)    log_line(MILTER_LOG_INFO, __VA_ARGS__)
+#define log_debug(...)                               \
+    do {                                             \
+        if (log_wants(MILTER_LOG_DEBUG))             \
+            log_line(MILTER_LOG_DEBUG, __VA_ARGS__); \
+    } while (0)
+
+/* A bug of ours: says where and aborts, also in a release build. The master
+   starts the worker again. */
+#define ALWAYS(condition)                            \
+    do {                                             \
+        if (!(condition))                            \
+            log_bug(#condition, __FILE__, __LINE__); \
+    } while (0)
+void log_bug(const char *condition, const char *file, int line) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * config - milter.conf as the daemon uses it. Immutable once loaded; a reload
+ * makes another one. The plugins' own options stay unread (their tables are in
+ * the plugins, which only workers load): a link keeps its group for them.
+ */
+#ifndef DAEMON_CONFIG_CONFIG_H
+#define DAEMON_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/log.h"
+#include "config/errors.h"
+#include "config/options.h"
+
+enum config_on_failure { ON_FAILURE_TEMPFAIL, ON_FAILURE_CONTINUE, ON_FAILURE_REJECT };
+
+/* One plugin at one place of a chain. */
+struct config_link {
+    const char *name;   /* unique within its chain; the plugin's name unless `name` says other */
+    const char *plugin; /* as in milter.conf: "access", or a path with a slash */
+    char *path;         /* of the shared object: plugin_dir/access.so, or the path */
+    enum config_on_failure on_failure;
+    const struct config_node *group; /* the plugin's options are in here; NULL for a bare name */
+    struct option_values *values;    /* the host's own keys of that group */
+    struct config_place place;
+};
+
+struct config_chain {
+    const char *name;
+    struct config_link *links;
+    size_t count;
+    struct config_place place;
+};
+
+enum config_socket { SOCKET_UNIX, SOCKET_INET, SOCKET_INET6 };
+
+struct config_listener {
+    const char *socket; /* as in milter.conf */
+    enum config_socket kind;
+    char *path; /* unix */
+    char *host; /* inet, inet6: "127.0.0.1", "*" for all */
+    uint16_t port;
+    bool has_mode;
+    unsigned mode;             /* unix: permissions */
+    const char *owner, *group; /* unix: names or numbers, NULL to leave */
+    const struct config_chain *chain;
+    struct option_values *values;
+    struct config_place place;
+};
+
+struct config {
+    const char *file;
+    const char *user, *group; /* NULL: stay who we are */
+    const char *plugin_dir;
+    unsigned processes;   /* workers; the number of CPUs where milter.conf says 0 */
+    unsigned connections; /* of each worker */
+    struct log_settings log;
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct config_chain *chains;
+    size_t chain_count;
+    struct option_values *top, *workers, *logging; /* for -T */
+    void *tree; /* the libconfig document that everything above points into */
+};
+
+/* Host keys of a chain's entry, separated by spaces; plugins cannot declare options so named. */
+extern const char config_link_keys[];
+
+/* Reads the file. NULL where it cannot be parsed at all; otherwise check errors->count. */
+struct config *config_load(const char *file, struct errors *errors);
+
+/* A short text of the socket as main.cf wants it: "inet:127.0.0.1:8891", "unix:/run/...". */
+void config_mta_socket(const struct config_listener *listener, char *into, size_t size);
+
+/* All settings in effect with file and line, for -T. The plugins' own are not among them. */
+void config_print(const struct config *config, FILE *out);
+
+void config_free(struct config *config);
+
+#endif
