@@ -16,12 +16,14 @@ enum { ADDRESS_TEXT = 46 }; /* room for any address as text, with its NUL */
    0, or -1 for what is no address. */
 int address_parse(struct milter_net *address, const char *text);
 
-/* The usual short form, "2001:db8::7". */
+/* The usual short form, "2001:db8::7"; "" for another family. A network's bits are left out. */
 void address_format(const struct milter_net *address, char text[ADDRESS_TEXT]);
 
-/* "192.0.2.0/24" or an address. -1 also where bits are set beyond the prefix. */
+/* "192.0.2.0/24" or an address. -1 also where bits are set beyond the prefix.
+   "::ffff:192.0.2.0/120" is 192.0.2.0/24. */
 int address_parse_net(struct milter_net *net, const char *text);
 
+/* Never across families: ::/0 contains no IPv4 address. */
 bool address_in_net(const struct milter_net *address, const struct milter_net *net);
 
 #endif

@@ -2,10 +2,10 @@
  * options - a table of options and a group of milter.conf into values. The
  * daemon's own keys and the plugins' options are read by this one code.
  *
- * libconfig 1.5 wraps integers over 32 bits, reads 0660 as decimal and cannot
- * tell a wrong type from a missing key; so sizes, durations and modes are
- * strings, and the group is walked setting by setting: each must be in the
- * table, once, of the right type and within its bounds.
+ * libconfig reads 0660 as decimal and cannot tell a wrong type from a missing
+ * key; so sizes, durations and modes are strings, and the group is walked
+ * setting by setting: each must be in the table, of the right type and within
+ * its bounds.
  */
 #ifndef DAEMON_CONFIG_OPTIONS_H
 #define DAEMON_CONFIG_OPTIONS_H
@@ -38,13 +38,17 @@ struct option_values {
     size_t count;
     struct option_value *values; /* in the order of the table */
     char *name;                  /* of the group, for messages */
+    struct milter_option *table; /* a copy of the rows */
 };
 
 /*
  * Reads `group` by `table` (rows of `option_size` bytes, as a plugin was compiled).
- * Keys in `others` (separated by spaces; NULL for none) belong to somebody else and
- * are passed over. group NULL: all defaults. Never NULL; what is wrong is in errors.
- * what: how messages call the group, "plugin access", "workers".
+ * Keys in `others` (separated by spaces; NULL for none, "*" for all that are not in
+ * the table) belong to somebody else and are passed over. A group that is NULL, or a
+ * bare string as it stands in a chain, sets nothing: all defaults. Never NULL; what is
+ * wrong is in errors, and the option then has its default.
+ * what: how messages call the group: "workers" gives workers.connections, "plugin
+ * access" gives plugin access: "ttl", "" is for keys that stand in no group.
  */
 struct option_values *options_read(const struct milter_option *table, size_t option_size,
                                    const struct config_node *group, const char *others,
@@ -68,9 +72,18 @@ void options_describe(const struct milter_option *table, size_t option_size, FIL
 
 void options_free(struct option_values *values);
 
-/* Values as text: "10M" into bytes, "1h30m" into milliseconds, "0660" into a mode. 0 or -1. */
+/* Values as text: "10M" into bytes, "1h30m" into milliseconds, "0660" into a mode. 0 or -1.
+   A size without unit is bytes; a duration has a unit unless it is "0". */
 int options_parse_size(const char *text, int64_t *bytes);
 int options_parse_duration(const char *text, int64_t *milliseconds);
 int options_parse_mode(const char *text, unsigned *mode);
+
+/* And back, in the largest units that say it exactly. */
+enum { OPTIONS_NUMBER = 64 };
+const char *options_format_number(enum milter_option_type type, int64_t number,
+                                  char into[OPTIONS_NUMBER]);
+
+/* A string as it stands in milter.conf, with its quotes. */
+void options_format_string(const char *text, FILE *out);
 
 #endif

@@ -33,14 +33,16 @@ struct decode_negotiate {
 int decode_negotiate(const uint8_t *data, size_t length, struct decode_negotiate *out);
 
 /* D: the command it belongs to; pairs stay in `rest`, which is whole pairs of strings
-   (an odd last name without value is malformed). -1 for empty data. */
+   (libmilter lets anything pass but empty data; here an odd last name and a missing
+   last NUL are malformed). -1 for empty data. */
 struct decode_macros {
     char command;
     struct decode rest;
 };
 int decode_macros(const uint8_t *data, size_t length, struct decode_macros *out);
 
-/* C. For family 'U' port is 0 and address "", whatever follows. Families L, 4, 6. */
+/* C. For family 'U' port is 0 and address "", whatever follows; L, 4 and 6 have both and
+   nothing behind them. -1 for other families. */
 struct decode_connect {
     const char *name;
     char family;
@@ -50,17 +52,19 @@ struct decode_connect {
 int decode_connect(const uint8_t *data, size_t length, struct decode_connect *out);
 
 /* H and U: one string. libmilter lets a missing last NUL pass here: then *text is
-   NULL and the bytes are data and length (not NUL-terminated); 0 is returned. */
+   NULL and the bytes are data and length (not NUL-terminated); 0 is returned. -1 for
+   a NUL that is not the last byte. */
 int decode_word(const uint8_t *data, size_t length, const char **text);
 
 /* M and R: an address and arguments: *count strings in all, at least one. The data
    must end with a NUL. Walk them with decode_string. */
 int decode_arguments(const uint8_t *data, size_t length, size_t *count);
 
-/* L: exactly two strings, the name not empty. */
+/* L: exactly two strings (libmilter lets three pass), the name not empty. */
 int decode_header(const uint8_t *data, size_t length, const char **name, const char **value);
 
-/* Replies of a filter, for those who play the mail server. */
+/* Replies of a filter, for those who play the mail server. Of b the bytes are data and
+   length; O is for decode_negotiate. -1 also for a command that is no reply. */
 struct decode_edit {
     uint32_t index;    /* i and m */
     const char *name;  /* i, h, m: header; +, 2, -, e: address; q: reason; y: text */

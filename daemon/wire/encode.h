@@ -1,9 +1,10 @@
 /*
  * encode - packets into a buffer that grows. Both directions. Knows no sockets.
  *
- * A failed allocation or a packet beyond the largest size marks the buffer as failed
- * and everything after it is dropped, so that callers check once, at the end; what
- * was complete before the failing packet stays as it was.
+ * A failed allocation or a packet with more than 1,048,575 bytes of data (the most
+ * that any mail server takes) marks the buffer as failed and everything after it is
+ * dropped, so that callers check once, at the end; what was complete before the
+ * failing packet stays as it was.
  */
 #ifndef DAEMON_WIRE_ENCODE_H
 #define DAEMON_WIRE_ENCODE_H
@@ -41,7 +42,7 @@ void encode_connect(struct encode *out, const char *name, char family, uint16_t 
                     const char *address); /* family 'U': nothing after it */
 void encode_chunk(struct encode *out, char command, const void *data, size_t length); /* B and b */
 
-/* Empties the buffer and keeps its memory. */
+/* Empties the buffer, failed or not, and keeps its memory. */
 void encode_reset(struct encode *out);
 void encode_free(struct encode *out);
 

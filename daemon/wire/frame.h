@@ -30,7 +30,8 @@ struct frame {
 };
 
 /* The first packet in `have` bytes. With FRAME_MORE and at least four bytes,
-   frame->size says how many bytes it will be in all. */
+   frame->size says how many bytes it will be in all; with fewer it is 0. FRAME_BAD is
+   certain from four bytes on. */
 enum frame_status frame_next(const uint8_t *buffer, size_t have, size_t data_limit,
                              struct frame *frame);
 

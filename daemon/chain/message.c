@@ -1,0 +1,185 @@
+/*
+ * The parts common to everything that can be edited: versions by layer, the
+ * body, dropping a layer. envelope.c and headers.c know what a sender or a
+ * header field is; edits.c turns the differences into what is asked of the mail
+ * server.
+ */
+#include "chain/message.h"
+
+#include <stdlib.h>
+
+struct message *
+message_new(struct arena *arena, const struct message_limits *limits)
+{
+    struct message *message = arena_alloc(arena, sizeof(*message));
+
+    if (message == NULL)
+        return NULL;
+    message->arena = arena;
+    message->limits = limits;
+    message->body.limit = limits->body_size;
+    message->body.memory_limit = limits->body_memory;
+    message->body.directory = limits->directory;
+    clock_gettime(CLOCK_MONOTONIC, &message->begun);
+    return message;
+}
+
+void
+message_free(struct message *message)
+{
+    spool_free(&message->body);
+    for (struct message_body *body = message->bodies; body != NULL; body = body->below)
+        spool_free(&body->spool);
+}
+
+const struct version *
+version_at(const struct version *versions, int layer)
+{
+    while (versions != NULL && versions->layer > layer)
+        versions = versions->below;
+    return versions;
+}
+
+struct version *
+version_edit(struct message *message, struct version **versions, int layer)
+{
+    while (*versions != NULL && (*versions)->layer > layer)
+        versions = &(*versions)->below;
+    if (*versions != NULL && (*versions)->layer == layer) {
+        struct version *below = (*versions)->below;
+        **versions = (struct version){.below = below, .layer = layer};
+        message->edits++;
+        return *versions;
+    }
+    struct version *version = arena_alloc(message->arena, sizeof(*version));
+    if (version == NULL)
+        return NULL;
+    version->below = *versions;
+    version->layer = layer;
+    *versions = version;
+    message->edits++;
+    return version;
+}
+
+static void
+drop_version(struct version **versions, int layer)
+{
+    while (*versions != NULL && (*versions)->layer > layer)
+        versions = &(*versions)->below;
+    if (*versions != NULL && (*versions)->layer == layer)
+        *versions = (*versions)->below;
+}
+
+static void
+drop_headers(struct message *message, int layer)
+{
+    milter_header *next;
+
+    for (milter_header *h = message->headers; h != NULL; h = next) {
+        next = h->next;
+        drop_version(&h->versions, layer);
+        if (h->layer != layer)
+            continue;
+        *(h->previous != NULL ? &h->previous->next : &message->headers) = h->next;
+        *(h->next != NULL ? &h->next->previous : &message->last_header) = h->previous;
+    }
+}
+
+static void
+drop_rcpts(struct message *message, int layer)
+{
+    milter_rcpt **at = &message->rcpts;
+
+    message->last_rcpt = NULL;
+    while (*at != NULL) {
+        drop_version(&(*at)->versions, layer);
+        if ((*at)->layer == layer) {
+            *at = (*at)->next;
+        } else {
+            message->last_rcpt = *at;
+            at = &(*at)->next;
+        }
+    }
+}
+
+static struct message_body **
+body_place(struct message *message, int layer)
+{
+    struct message_body **at = &message->bodies;
+
+    while (*at != NULL && (*at)->layer > layer)
+        at = &(*at)->below;
+    return at;
+}
+
+void
+message_drop_layer(struct message *message, int layer)
+{
+    struct message_body **body = body_place(message, layer);
+
+    drop_version(&message->senders, layer);
+    drop_headers(message, layer);
+    drop_rcpts(message, layer);
+    if (*body != NULL && (*body)->layer == layer) {
+        spool_free(&(*body)->spool);
+        *body = (*body)->below;
+    }
+    drop_version(&message->quarantines, layer);
+}
+
+bool
+message_edited(const struct message *message)
+{
+    if (message->edits == 0)
+        return false;
+    if (message->senders != NULL || message->bodies != NULL || message->quarantines != NULL)
+        return true;
+    for (const milter_header *h = message->headers; h != NULL; h = h->next)
+        if (h->layer != LAYER_RECEIVED || h->versions != NULL)
+            return true;
+    for (const milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next)
+        if (rcpt->layer != LAYER_RECEIVED || rcpt->versions != NULL)
+            return true;
+    return false;
+}
+
+const struct spool *
+message_body(const struct message *message, int layer)
+{
+    for (const struct message_body *body = message->bodies; body != NULL; body = body->below)
+        if (body->layer <= layer)
+            return &body->spool;
+    return &message->body;
+}
+
+struct spool *
+message_body_edit(struct message *message, int layer)
+{
+    struct message_body **place = body_place(message, layer);
+
+    if (*place != NULL && (*place)->layer == layer)
+        return &(*place)->spool;
+    struct message_body *body = arena_alloc(message->arena, sizeof(*body));
+    if (body == NULL)
+        return NULL;
+    body->layer = layer;
+    body->spool.memory_limit = message->limits->body_memory;
+    body->spool.directory = message->limits->directory;
+    body->below = *place;
+    *place = body;
+    message->edits++;
+    return &body->spool;
+}
+
+int
+message_quarantine(struct message *message, int layer, const char *reason)
+{
+    char *copy = arena_strdup(message->arena, reason);
+    struct version *version =
+        copy != NULL ? version_edit(message, &message->quarantines, layer) : NULL;
+
+    if (version == NULL)
+        return MILTER_ERR_MEMORY;
+    version->text = copy;
+    return MILTER_OK;
+}
