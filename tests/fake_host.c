@@ -249,6 +249,14 @@ milter_net_parse(struct milter_net *net, const char *text)
     return address_parse_net(net, text);
 }
 
+bool
+milter_net_contains(const struct milter_net *net, const char *address)
+{
+    struct milter_net parsed;
+
+    return address_parse(&parsed, address) == 0 && address_in_net(&parsed, net);
+}
+
 static const char *
 lookup(milter_ctx *ctx, const char *name)
 {

@@ -35,6 +35,7 @@ struct chain_link {
     const struct config_link *config;
     enum config_on_failure on_failure;
     struct option_values *options;
+    bool loaded;           /* on_load has succeeded */
     struct errors *errors; /* while on_load runs: where configuration errors go */
     struct arena arena;    /* memory that lives as long as the worker */
     struct chain_data data;

@@ -19,11 +19,12 @@ enum config_on_failure { ON_FAILURE_TEMPFAIL, ON_FAILURE_CONTINUE, ON_FAILURE_RE
 
 /* One plugin at one place of a chain. */
 struct config_link {
-    const char *name;   /* unique within its chain; the plugin's name unless `name` says other */
+    char *name;         /* unique within its chain; the plugin's name unless `name` says other */
     const char *plugin; /* as in milter.conf: "access", or a path with a slash */
-    char *path;         /* of the shared object: plugin_dir/access.so, or the path */
+    char *path;         /* of the shared object: plugin_dir/access.so, or the path; absolute */
     enum config_on_failure on_failure;
-    const struct config_node *group; /* the plugin's options are in here; NULL for a bare name */
+    const struct config_node *group; /* for options_read(): the plugin's options are in here; a
+                                        bare name stands for itself and sets none */
     struct option_values *values;    /* the host's own keys of that group */
     struct config_place place;
 };
@@ -41,7 +42,7 @@ struct config_listener {
     const char *socket; /* as in milter.conf */
     enum config_socket kind;
     char *path; /* unix */
-    char *host; /* inet, inet6: "127.0.0.1", "*" for all */
+    char *host; /* inet, inet6: an address, or "*" for all of that family */
     uint16_t port;
     bool has_mode;
     unsigned mode;             /* unix: permissions */
@@ -54,10 +55,12 @@ struct config_listener {
 struct config {
     const char *file;
     const char *user, *group; /* NULL: stay who we are */
-    const char *plugin_dir;
-    unsigned processes;   /* workers; the number of CPUs where milter.conf says 0 */
-    unsigned connections; /* of each worker */
+    char *plugin_dir;         /* absolute */
+    unsigned processes;       /* workers; the number of CPUs where milter.conf says 0 */
+    unsigned connections;     /* of each worker */
+    int64_t drain_timeout;    /* milliseconds */
     struct log_settings log;
+    char *log_file; /* the same as log.path */
     struct config_listener *listeners;
     size_t listener_count;
     struct config_chain *chains;
@@ -69,7 +72,8 @@ struct config {
 /* Host keys of a chain's entry, separated by spaces; plugins cannot declare options so named. */
 extern const char config_link_keys[];
 
-/* Reads the file. NULL where it cannot be parsed at all; otherwise check errors->count. */
+/* Reads the file. NULL where it cannot be parsed at all; otherwise check errors->count: where
+   there are errors it is as far as it got, and good for config_print() and config_free(). */
 struct config *config_load(const char *file, struct errors *errors);
 
 /* A short text of the socket as main.cf wants it: "inet:127.0.0.1:8891", "unix:/run/...". */

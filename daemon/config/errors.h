@@ -1,6 +1,7 @@
 /*
  * errors - what is wrong with a configuration, all of it and not only the
- * first: lines of "file:line: what is wrong, and what to do".
+ * first: lines of "file:line: what is wrong, and what to do". Control characters
+ * are escaped in them.
  */
 #ifndef DAEMON_CONFIG_ERRORS_H
 #define DAEMON_CONFIG_ERRORS_H
@@ -23,7 +24,7 @@ struct config_place {
 void errors_add(struct errors *errors, struct config_place place, const char *format, ...)
     MILTER_PRINTF(3, 4);
 void errors_addv(struct errors *errors, struct config_place place, const char *format,
-                 va_list arguments);
+                 va_list arguments) MILTER_PRINTF(3, 0);
 void errors_free(struct errors *errors);
 
 /* The word of a list that is most like `word`, NULL where none is alike ("did you mean").

@@ -24,7 +24,7 @@ struct config_node;
 /* One option with its value. */
 struct option_value {
     const struct milter_option *option;
-    bool set;                  /* by the administrator, not by default */
+    bool set;                  /* by the administrator, rightly or wrongly */
     struct config_place place; /* of the setting; file NULL for a default */
     char *text;                /* string, file (absolute), enum; else NULL */
     int64_t number;            /* int, bool, size (bytes), duration (ms), position of an enum */
@@ -66,6 +66,9 @@ struct config_place options_place(const struct option_value *value, size_t index
 
 /* One line an option: "name = value   # file:line" or "# default". */
 void options_print(const struct option_values *values, const char *indent, FILE *out);
+
+/* The value alone, as milter.conf would have it. */
+void options_print_value(const struct option_value *value, FILE *out);
 
 /* The table as documentation: name, type, default, bounds, help. */
 void options_describe(const struct milter_option *table, size_t option_size, FILE *out);

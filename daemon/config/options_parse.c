@@ -77,8 +77,7 @@ options_parse_duration(const char *text, int64_t *milliseconds)
         for (length = 0; isalpha((unsigned char)text[length]);)
             length++;
         for (i = next; i < sizeof(durations) / sizeof(durations[0]); i++)
-            if (strlen(durations[i].unit) == length &&
-                memcmp(durations[i].unit, text, length) == 0)
+            if (strlen(durations[i].unit) == length && memcmp(durations[i].unit, text, length) == 0)
                 break;
         if (i == sizeof(durations) / sizeof(durations[0]) ||
             __builtin_mul_overflow(value, durations[i].milliseconds, &value) ||

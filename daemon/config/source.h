@@ -12,14 +12,14 @@
 
 enum {
     SOURCE_MAX = 4 << 20, /* bytes, all files together */
-    SOURCE_DEPTH = 10,     /* files that include each other */
+    SOURCE_DEPTH = 10,    /* files that include each other */
 };
 
 /* All zero is an empty source. */
 struct source {
     char *text;
     size_t length, room;
-    struct config_place *lines; /* of the n'th line of text, from 0 */
+    struct config_place *lines; /* for source_place() */
     size_t line_count;
     char **files; /* as messages name them */
     size_t file_count;
@@ -30,6 +30,10 @@ int source_read(struct source *source, const char *file, struct errors *errors);
 
 /* Where line n of the text, from 1, stands. file lives as long as the source. */
 struct config_place source_place(const struct source *source, unsigned line);
+
+/* For scan.c: puts in a file that is named at `from`. -1: it cannot go on. */
+struct scan;
+int source_include(struct scan *scan, const char *name, struct config_place from);
 
 void source_free(struct source *source);
 

@@ -25,8 +25,7 @@ struct tree {
 static const struct {
     const char *text, *hint;
 } hints[] = {
-    {"syntax error", "look here and just above for a missing ; = or quote, or a comma after "
-                     "the last item of a list"},
+    {"syntax error", "look here and just above for a missing quote, comma, = or bracket"},
     {"duplicate setting name", "this group has a setting of that name already"},
     {"mismatched element type in array", "values between [ and ] must be of one type"},
 };
@@ -63,8 +62,7 @@ tree_read(const char *file, struct errors *errors)
     for (size_t i = 0; text != NULL && i < sizeof(hints) / sizeof(hints[0]); i++)
         if (strcmp(text, hints[i].text) == 0)
             hint = hints[i].hint;
-    errors_add(errors,
-               source_place(&tree->source, (unsigned)config_error_line(&tree->document)),
+    errors_add(errors, source_place(&tree->source, (unsigned)config_error_line(&tree->document)),
                "%s%s%s", text == NULL ? "cannot be parsed" : text, hint == NULL ? "" : ": ",
                hint == NULL ? "" : hint);
 fail:

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "process/linux_accept.h"
 
+#include <stddef.h>
 #include <sys/socket.h>
 
 int

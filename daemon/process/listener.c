@@ -32,8 +32,7 @@ enum {
     REASON = 512,
 };
 
-static int
-fail(char reason[REASON], const char *format, ...) MILTER_PRINTF(2, 3);
+static int fail(char reason[REASON], const char *format, ...) MILTER_PRINTF(2, 3);
 
 static int
 fail(char reason[REASON], const char *format, ...)
@@ -101,8 +100,9 @@ clear_path(const struct sockaddr_un *address, char reason[REASON])
     if (alive < 0)
         return -1;
     if (alive)
-        return fail(reason, "another process is listening on it: stop that one (fuser %s shows "
-                            "it) or choose another path",
+        return fail(reason,
+                    "another process is listening on it: stop that one (fuser %s shows "
+                    "it) or choose another path",
                     path);
     if (unlink(path) < 0 && errno != ENOENT)
         return fail_at_path(path, "remove the stale socket", errno, reason);
@@ -173,16 +173,19 @@ static int
 fail_to_bind(const struct config_listener *config, int error, char reason[REASON])
 {
     if (error == EADDRINUSE)
-        return fail(reason, "another process is listening on port %u: stop that one (ss -ltnp "
-                            "shows it) or choose another port",
+        return fail(reason,
+                    "another process is listening on port %u: stop that one (ss -ltnp "
+                    "shows it) or choose another port",
                     config->port);
     if (error == EACCES)
-        return fail(reason, "only root may listen on port %u: start milterd as root or choose a "
-                            "port above 1023",
+        return fail(reason,
+                    "only root may listen on port %u: start milterd as root or choose a "
+                    "port above 1023",
                     config->port);
     if (error == EADDRNOTAVAIL)
-        return fail(reason, "this machine has no address %s: choose one that `ip address` shows, "
-                            "or * for all",
+        return fail(reason,
+                    "this machine has no address %s: choose one that `ip address` shows, "
+                    "or * for all",
                     config->host);
     if (error == EAFNOSUPPORT)
         return fail(reason, "this machine has no %s",

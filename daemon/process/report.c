@@ -40,6 +40,7 @@ report_say_ready(int fd)
     const char text[] = {READY, '\0'};
 
     write_all(fd, text, sizeof text);
+    close(fd);
 }
 
 void
@@ -51,6 +52,7 @@ report_say_errors(int fd, const struct errors *errors)
         write_all(fd, "\n", 1);
     }
     write_all(fd, "", 1);
+    close(fd);
 }
 
 static void

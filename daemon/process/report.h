@@ -9,7 +9,8 @@
 
 #include "config/errors.h"
 
-/* For the child. Each is said once; what cannot be written is lost. */
+/* For the child. One of them is said, once, and closes the pipe. What cannot be
+   written is lost. */
 void report_say_ready(int fd);
 void report_say_errors(int fd, const struct errors *errors);
 

@@ -223,7 +223,7 @@ load_table(milter_ctx *ctx, struct match *match)
     if (reporter.path == NULL || table_read(reporter.path, match, report, &reporter) == 0)
         return 0;
     if (reporter.count > REPORTS_MAX)
-        milter_option_error(ctx, "table", 0, "%s: and %zu more wrong lines", reporter.path,
+        milter_option_error(ctx, "table", 0, "%s: and %zu more", reporter.path,
                             reporter.count - REPORTS_MAX);
     return -1;
 }

@@ -8,6 +8,7 @@ command line choose the tests that hold one of them; a name that fits none is
 an error.
 """
 
+import signal
 import sys
 import time
 import traceback
@@ -24,9 +25,21 @@ class Failure(AssertionError):
 
 
 def equal(got, expected, what="value"):
-    """Fails unless got == expected; shows both."""
-    if got != expected:
-        raise Failure(f"{what}:\n  expected {expected!r}\n  got      {got!r}")
+    """Fails unless got == expected; shows both, of lists from where they differ."""
+    if got == expected:
+        return
+    if isinstance(got, list) and isinstance(expected, list):
+        same = 0
+        while same < min(len(got), len(expected)) and got[same] == expected[same]:
+            same += 1
+        what = f"{what}, from item {same} of {len(expected)}, got {len(got)}"
+        got, expected = got[same : same + 4], expected[same : same + 4]
+    raise Failure(f"{what}:\n  expected {_short(expected)}\n  got      {_short(got)}")
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) < 1000 else f"{text[:500]} ... {text[-500:]} ({len(text)} letters)"
 
 
 def true(condition, what):
@@ -103,6 +116,7 @@ def run(names):
             _bail(f"no test is called {' or '.join(wanted)}")
     setup = names.get("setup", lambda: None)
     teardown = names.get("teardown", lambda: None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # teardown() comes in any case
 
     problem = _attempt(setup)
     if problem is not None:

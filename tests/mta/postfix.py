@@ -66,8 +66,8 @@ class Postfix:
     """
     milters: value of smtpd_milters (and of non_smtpd_milters with local=True) for
     the port `port`. settings: more of main.cf. ports: {name: {setting: value}},
-    further smtpd ports, found in `ports[name]` after start(). sink_port: where all
-    mail goes.
+    further smtpd ports, found in `ports[name]` after start(); "milters" is short for
+    smtpd_milters. sink_port: where all mail goes.
     """
 
     def __init__(self, sink_port, milters="", settings=None, ports=None, local=False):
@@ -253,6 +253,7 @@ class Postfix:
         for name, overrides in self._services.items():
             lines.append(f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd\n")
             for setting, value in overrides.items():
+                setting = "smtpd_milters" if setting == "milters" else setting
                 lines.append(f"  -o {{ {setting} = {value} }}\n")
         return "".join(lines) + SERVICES
 

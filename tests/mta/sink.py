@@ -29,7 +29,8 @@ class Delivery:
 
     @property
     def head(self):
-        return self.content.partition(b"\r\n\r\n")[0] + b"\r\n"
+        head, empty_line, _ = self.content.partition(b"\r\n\r\n")
+        return head + b"\r\n" if empty_line else self.content
 
     @property
     def body(self):
@@ -116,6 +117,7 @@ class Sink:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, connection.makefile("rb") as lines:
             try:
                 connection.sendall(b"220 sink.example.test ESMTP\r\n")

@@ -1,0 +1,463 @@
+/*
+ * Loading the plugins of every chain in a worker. Everything that is wrong is
+ * collected, for all plugins, before the worker gives up: an administrator
+ * mends a configuration once. A shared object is opened once however many
+ * places it has; each place has its own options and its own on_load.
+ *
+ * What is read of a plugin before its ABI is known is the ABI alone; its table
+ * is copied into the size this version knows, so an older plugin's missing
+ * fields are zero.
+ */
+#include "chain/loader.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "chain/verdict.h"
+
+/* One shared object. */
+struct loaded {
+    struct loaded *next;
+    const char *path;
+    const struct milter_plugin *table; /* NULL: refused, the reason has been given */
+};
+
+struct chain_set {
+    struct chain *chains;
+    size_t count;
+    struct loaded *plugins;
+};
+
+/* ---- one file --------------------------------------------------------------- */
+
+/* Whoever may write the file runs code in the worker. */
+static int
+check_file(const struct config_link *link, struct errors *errors)
+{
+    struct stat status;
+
+    if (stat(link->path, &status) < 0) {
+        if (errno == ENOENT)
+            errors_add(errors, link->place,
+                       "plugin %s: there is no file %s; install the plugin there, or set "
+                       "plugin_dir, or give a path with a slash",
+                       link->plugin, link->path);
+        else
+            errors_add(errors, link->place, "plugin %s: %s cannot be read: %s", link->plugin,
+                       link->path, strerror(errno));
+        return -1;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        errors_add(errors, link->place, "plugin %s: %s is not a file", link->plugin, link->path);
+        return -1;
+    }
+    if (status.st_uid != 0 && status.st_uid != geteuid()) {
+        errors_add(errors, link->place,
+                   "plugin %s: %s belongs to user %u; it must belong to root or to the user who "
+                   "runs milterd: chown root %s",
+                   link->plugin, link->path, (unsigned)status.st_uid, link->path);
+        return -1;
+    }
+    if (status.st_mode & S_IWOTH) {
+        errors_add(errors, link->place, "plugin %s: everybody can write to %s: chmod o-w %s",
+                   link->plugin, link->path, link->path);
+        return -1;
+    }
+    return 0;
+}
+
+static void
+explain_dlopen(const struct config_link *link, const char *reason, struct errors *errors)
+{
+    static const char undefined[] = "undefined symbol: ";
+    const char *symbol = strstr(reason, undefined);
+
+    if (symbol != NULL) {
+        symbol += sizeof(undefined) - 1;
+        int length = (int)strcspn(symbol, " ,(");
+        errors_add(errors, link->place, "plugin %s: %s needs the symbol %.*s, which %s; %s",
+                   link->plugin, link->path, length, symbol,
+                   strncmp(symbol, "milter_", 7) == 0 ? "this version of milterd does not have"
+                                                      : "nothing defines",
+                   strncmp(symbol, "milter_", 7) == 0
+                       ? "build it with this version's <milterd/plugin.h>"
+                       : "link the plugin with the library that has it");
+    } else {
+        errors_add(errors, link->place, "plugin %s: %s cannot be loaded: %s", link->plugin,
+                   link->path, reason);
+    }
+}
+
+/* Bytes of a newer plugin's table that this version does not know must be unused. */
+static bool
+unknown_fields_used(const struct milter_plugin *table)
+{
+    const char *at = (const char *)table + sizeof(*table), *end = (const char *)table + table->size;
+
+    while (at < end)
+        if (*at++ != '\0')
+            return true;
+    return false;
+}
+
+static int
+check_table(const struct milter_plugin *table, const struct config_link *link,
+            struct errors *errors)
+{
+    if (table->abi != MILTER_ABI) {
+        errors_add(errors, link->place,
+                   "plugin %s: %s was built for plugin ABI %u, this milterd has %u: build it again "
+                   "with this version's <milterd/plugin.h>",
+                   link->plugin, link->path, table->abi, (unsigned)MILTER_ABI);
+        return -1;
+    }
+    if (table->size < offsetof(struct milter_plugin, on_load) || table->size > 65536 ||
+        table->option_size < offsetof(struct milter_option, help) + sizeof(char *)) {
+        errors_add(errors, link->place,
+                   "plugin %s: the table in %s has no valid sizes: begin it with "
+                   "MILTER_PLUGIN_HEAD",
+                   link->plugin, link->path);
+        return -1;
+    }
+    if (table->size > sizeof(*table) && unknown_fields_used(table)) {
+        errors_add(errors, link->place,
+                   "plugin %s: %s uses what only a newer milterd has: install that, or build the "
+                   "plugin with this version's header",
+                   link->plugin, link->path);
+        return -1;
+    }
+    return 0;
+}
+
+static const struct milter_plugin *
+open_file(const struct config_link *link, struct errors *errors)
+{
+    if (check_file(link, errors) < 0)
+        return NULL;
+    void *object = dlopen(link->path, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL) {
+        explain_dlopen(link, dlerror(), errors);
+        return NULL;
+    }
+    const struct milter_plugin *table = dlsym(object, "milter_plugin_table");
+    if (table == NULL) {
+        errors_add(errors, link->place,
+                   "plugin %s: %s is no milterd plugin: it does not define milter_plugin_table "
+                   "(see MILTER_PLUGIN in <milterd/plugin.h>)",
+                   link->plugin, link->path);
+        return NULL;
+    }
+    return check_table(table, link, errors) == 0 ? table : NULL;
+}
+
+static const struct milter_plugin *
+load_once(struct chain_set *set, const struct config_link *link, struct errors *errors)
+{
+    struct loaded *loaded;
+
+    for (loaded = set->plugins; loaded != NULL; loaded = loaded->next)
+        if (strcmp(loaded->path, link->path) == 0)
+            return loaded->table;
+    loaded = xcalloc(1, sizeof(*loaded));
+    loaded->path = link->path;
+    loaded->table = open_file(link, errors);
+    loaded->next = set->plugins;
+    set->plugins = loaded;
+    return loaded->table;
+}
+
+/* ---- one place in a chain ------------------------------------------------------ */
+
+static bool
+in_words(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+/* What an author can get wrong in the table itself. */
+static int
+check_plugin(const struct chain_link *link, struct errors *errors)
+{
+    const struct milter_plugin *plugin = &link->plugin;
+    const struct config_place place = link->config->place;
+    size_t before = errors->count;
+
+    if (plugin->name == NULL || plugin->version == NULL)
+        errors_add(errors, place, "plugin %s: its table needs a name and a version", link->name);
+    if (plugin->observes & 1U << MILTER_EVENT_EOM || plugin->observes >> MILTER_EVENTS != 0)
+        errors_add(errors, place,
+                   "plugin %s: its table observes an event that cannot be observed (end of message "
+                   "is always answered)",
+                   link->name);
+    for (const struct milter_macros *m = plugin->macros; m != NULL && m->names != NULL; m++)
+        if ((unsigned)m->at >= MILTER_EVENTS || m->at == MILTER_EVENT_HEADER ||
+            m->at == MILTER_EVENT_BODY || m->at == MILTER_EVENT_UNKNOWN)
+            errors_add(errors, place,
+                       "plugin %s: its table asks for macros at an event that has none of its own "
+                       "(connect, helo, mail, rcpt, data, eoh or eom)",
+                       link->name);
+    const char *row = (const char *)plugin->options;
+    for (; row != NULL; row += plugin->option_size) {
+        const struct milter_option *option = (const struct milter_option *)row;
+        if (option->name == NULL)
+            break;
+        if (in_words(config_link_keys, option->name))
+            errors_add(errors, place,
+                       "plugin %s: its option \"%s\" has the name of a key of milterd's own; the "
+                       "plugin must choose another",
+                       link->name, option->name);
+    }
+    return errors->count == before ? 0 : -1;
+}
+
+/* Needs that follow from actions are as if declared. */
+static uint32_t
+implied_needs(const struct milter_plugin *plugin)
+{
+    uint32_t needs = plugin->needs;
+
+    if (plugin->actions & MILTER_CHANGES_HEADERS)
+        needs |= MILTER_NEEDS_HEADERS;
+    if (plugin->actions &
+        (MILTER_ADDS_RCPTS | MILTER_ADDS_RCPTS_ARGS | MILTER_DELETES_RCPTS | MILTER_CHANGES_SENDER))
+        needs |= MILTER_NEEDS_ENVELOPE;
+    return needs;
+}
+
+static void
+fill_link(struct chain_set *set, struct chain *chain, struct chain_link *link,
+          const struct config_link *config, struct errors *errors)
+{
+    const struct milter_plugin *table = load_once(set, config, errors);
+    char what[200];
+
+    link->chain = chain;
+    link->name = config->name;
+    link->layer = (int)(link - chain->links);
+    link->config = config;
+    link->on_failure = config->on_failure;
+    if (table == NULL)
+        return;
+    memcpy(&link->plugin, table,
+           table->size < sizeof(link->plugin) ? table->size : sizeof(link->plugin));
+    if (check_plugin(link, errors) < 0)
+        return;
+    link->plugin.needs = implied_needs(&link->plugin);
+    snprintf(what, sizeof(what), "plugin %s", link->name);
+    link->options = options_read(link->plugin.options, link->plugin.option_size, config->group,
+                                 config_link_keys, what, errors);
+}
+
+static void
+call_on_load(struct chain_link *link, struct errors *errors)
+{
+    struct milter_ctx ctx = {.link = link};
+    size_t before = errors->count;
+
+    if (link->plugin.on_load == NULL) {
+        link->loaded = true;
+        return;
+    }
+    link->errors = errors;
+    int result = link->plugin.on_load(&ctx);
+    link->errors = NULL;
+    link->loaded = result == 0;
+    if (result != 0 && errors->count == before)
+        errors_add(errors, link->config->place,
+                   "plugin %s: it refuses to start (its on_load returned %d; see the log)",
+                   link->name, result);
+}
+
+/* ---- what follows for a chain --------------------------------------------------- */
+
+/* Adds the words of `names` that *list does not have. */
+static void
+add_macros(char **list, const char *names)
+{
+    char *copy = xstrdup(names), *rest;
+
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        if (*list != NULL && in_words(*list, word))
+            continue;
+        char *longer = *list != NULL ? xprintf("%s %s", *list, word) : xstrdup(word);
+        free(*list);
+        *list = longer;
+    }
+    free(copy);
+}
+
+/* Where in a plugin's table the callback of an event is. */
+static const size_t callbacks[MILTER_EVENTS] = {
+    [MILTER_EVENT_CONNECT] = offsetof(struct milter_plugin, on_connect),
+    [MILTER_EVENT_HELO] = offsetof(struct milter_plugin, on_helo),
+    [MILTER_EVENT_MAIL] = offsetof(struct milter_plugin, on_mail),
+    [MILTER_EVENT_RCPT] = offsetof(struct milter_plugin, on_rcpt),
+    [MILTER_EVENT_DATA] = offsetof(struct milter_plugin, on_data),
+    [MILTER_EVENT_HEADER] = offsetof(struct milter_plugin, on_header),
+    [MILTER_EVENT_EOH] = offsetof(struct milter_plugin, on_eoh),
+    [MILTER_EVENT_BODY] = offsetof(struct milter_plugin, on_body),
+    [MILTER_EVENT_EOM] = offsetof(struct milter_plugin, on_eom),
+    [MILTER_EVENT_UNKNOWN] = offsetof(struct milter_plugin, on_unknown),
+};
+
+static bool
+has_callback(const struct milter_plugin *plugin, int event)
+{
+    void (*callback)(void);
+
+    memcpy(&callback, (const char *)plugin + callbacks[event], sizeof(callback));
+    return callback != NULL;
+}
+
+/* Events that the host itself needs to keep what a plugin wants to see. */
+static uint32_t
+events_for(uint32_t needs)
+{
+    uint32_t events = 0;
+
+    if (needs & MILTER_NEEDS_HEADERS)
+        events |= 1U << MILTER_EVENT_HEADER | 1U << MILTER_EVENT_EOH;
+    if (needs & MILTER_NEEDS_BODY)
+        events |= 1U << MILTER_EVENT_BODY;
+    if (needs & MILTER_NEEDS_ENVELOPE)
+        events |= 1U << MILTER_EVENT_MAIL | 1U << MILTER_EVENT_RCPT;
+    if (needs & MILTER_NEEDS_CLIENT)
+        events |= 1U << MILTER_EVENT_CONNECT | 1U << MILTER_EVENT_HELO;
+    return events;
+}
+
+static void
+derive(struct chain *chain)
+{
+    for (int event = 0; event < MILTER_EVENTS; event++)
+        chain->callers[event] = xcalloc(chain->count + 1, sizeof(chain->callers[0][0]));
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct milter_plugin *plugin = &chain->links[i].plugin;
+
+        chain->actions |= plugin->actions;
+        chain->needs |= plugin->needs;
+        for (int event = 0; event < MILTER_EVENTS; event++) {
+            if (!has_callback(plugin, event))
+                continue;
+            chain->callers[event][chain->caller_count[event]++] = (uint16_t)i;
+            chain->wanted |= 1U << event;
+            if ((plugin->observes & 1U << event) == 0)
+                chain->decides |= 1U << event;
+        }
+        for (const struct milter_macros *m = plugin->macros; m != NULL && m->names != NULL; m++)
+            add_macros(&chain->macros[m->at], m->names);
+    }
+    chain->wanted |= events_for(chain->needs);
+}
+
+/* ---- all of it -------------------------------------------------------------------- */
+
+struct chain_set *
+loader_load(const struct config *config, struct errors *errors)
+{
+    struct chain_set *set = xcalloc(1, sizeof(*set));
+    size_t before = errors->count;
+
+    set->count = config->chain_count;
+    set->chains = xcalloc(set->count + 1, sizeof(*set->chains));
+    for (size_t i = 0; i < set->count; i++) {
+        struct chain *chain = &set->chains[i];
+        chain->name = config->chains[i].name;
+        chain->count = config->chains[i].count;
+        chain->links = xcalloc(chain->count + 1, sizeof(*chain->links));
+        chain->limits = (struct message_limits){
+            .header_count = 10000,
+            .header_bytes = 4U << 20,
+            .body_memory = 1U << 20,
+            .directory = "/tmp",
+        };
+        for (size_t k = 0; k < chain->count; k++)
+            fill_link(set, chain, &chain->links[k], &config->chains[i].links[k], errors);
+        derive(chain);
+    }
+    for (size_t i = 0; i < set->count; i++)
+        for (size_t k = 0; k < set->chains[i].count; k++)
+            if (set->chains[i].links[k].options != NULL)
+                call_on_load(&set->chains[i].links[k], errors);
+    if (errors->count == before)
+        return set;
+    loader_unload(set);
+    return NULL;
+}
+
+struct chain *
+loader_chain(struct chain_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->chains[i].name, name) == 0)
+            return &set->chains[i];
+    return NULL;
+}
+
+void
+loader_print(const struct chain_set *set, bool settings, FILE *out)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct chain *chain = &set->chains[i];
+
+        fprintf(out, "chain %s:%s\n", chain->name,
+                chain->count == 0 ? " empty, everything passes" : "");
+        for (size_t k = 0; k < chain->count; k++) {
+            const struct chain_link *link = &chain->links[k];
+
+            fprintf(out, "  %zu. %s", k + 1, link->name);
+            if (strcmp(link->name, link->plugin.name) != 0)
+                fprintf(out, " (plugin %s)", link->plugin.name);
+            fprintf(out, "  %s %s%s%s\n", link->config->path, link->plugin.version,
+                    link->plugin.description != NULL ? ": " : "",
+                    link->plugin.description != NULL ? link->plugin.description : "");
+            if (settings)
+                options_print(link->options, "       ", out);
+        }
+    }
+}
+
+void
+loader_unload(struct chain_set *set)
+{
+    if (set == NULL)
+        return;
+    for (size_t i = 0; i < set->count; i++) {
+        struct chain *chain = &set->chains[i];
+
+        for (size_t k = 0; k < chain->count; k++) {
+            struct chain_link *link = &chain->links[k];
+            struct milter_ctx ctx = {.link = link};
+
+            if (link->loaded && link->plugin.on_unload != NULL)
+                link->plugin.on_unload(&ctx);
+            if (link->data.destroy != NULL)
+                link->data.destroy(link->data.data);
+            arena_reset(&link->arena);
+            options_free(link->options);
+        }
+        for (int event = 0; event < MILTER_EVENTS; event++) {
+            free(chain->callers[event]);
+            free(chain->macros[event]);
+        }
+        free(chain->links);
+    }
+    for (struct loaded *loaded = set->plugins, *next; loaded != NULL; loaded = next) {
+        next = loaded->next;
+        free(loaded);
+    }
+    free(set->chains);
+    free(set);
+}

@@ -1,0 +1,624 @@
+/*
+ * A packet is first held against the order (states.c): out of order it aborts
+ * an open message and is tried once more as after HELO, or else is ignored, as
+ * libmilter does. Then it becomes an event, the chain is walked, and the
+ * outcome becomes a reply where one is due.
+ *
+ * An outcome that cannot be sent yet is held: an accept while edits wait, or
+ * anything decided where the mail server expects no reply. While it is held the
+ * plugins are asked no more, and it answers as soon as it can.
+ *
+ * What the connection is on the wire is in struct session_wire, plain numbers
+ * apart from anything of the plugins.
+ */
+#include "session/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/log.h"
+#include "chain/edits.h"
+#include "chain/envelope.h"
+#include "chain/headers.h"
+#include "session/events.h"
+#include "session/negotiate.h"
+#include "session/states.h"
+#include "session/summary.h"
+#include "wire/decode.h"
+#include "wire/protocol.h"
+
+enum { FLUSH_ABOVE = 256 * 1024 };
+
+struct session_wire {
+    struct negotiated agreed;
+    enum session_state state;
+};
+
+struct session {
+    struct session_wire wire;
+    const struct session_peer *peer;
+    struct chain_run *run;
+
+    bool holds; /* held answers for this message */
+    struct chain_outcome held;
+    bool settled; /* verdict at connect or helo: answers for the whole connection */
+    struct chain_outcome settlement;
+
+    /* The burst at the end of a message. */
+    struct edit_list edits;
+    size_t next_edit;
+    uint64_t body_sent;
+    struct chain_outcome final;
+
+    char fault[160];
+};
+
+static int
+progress(void *arg)
+{
+    const struct session *session = arg;
+
+    return session->peer->send_now(session->peer->arg, REPLY_PROGRESS);
+}
+
+static const struct chain_host host = {.progress = progress};
+
+struct session *
+session_new(struct chain *chain, const struct session_peer *peer)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (session == NULL)
+        return NULL;
+    session->peer = peer;
+    session->run = chain_run_new(chain, &host, session);
+    if (session->run == NULL) {
+        free(session);
+        return NULL;
+    }
+    return session;
+}
+
+size_t
+session_data_limit(const struct session *session)
+{
+    return negotiate_data_limit(&session->wire.agreed);
+}
+
+bool
+session_negotiated(const struct session *session)
+{
+    return session->wire.state != STATE_NEW;
+}
+
+bool
+session_in_message(const struct session *session)
+{
+    return session->run->message != NULL;
+}
+
+const char *
+session_fault(const struct session *session)
+{
+    return session->fault[0] != '\0' ? session->fault : NULL;
+}
+
+static enum session_status MILTER_PRINTF(2, 3)
+    fault(struct session *session, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(session->fault, sizeof(session->fault), format, arguments);
+    va_end(arguments);
+    return SESSION_CLOSE;
+}
+
+/* ---- ends ------------------------------------------------------------------- */
+
+static enum milter_end
+end_of(const struct session *session, const struct chain_outcome *outcome)
+{
+    switch (outcome->verdict) {
+    case MILTER_REJECT:
+        return MILTER_END_REJECTED;
+    case MILTER_TEMPFAIL:
+        return MILTER_END_TEMPFAILED;
+    case MILTER_DISCARD:
+        return MILTER_END_DISCARDED;
+    case MILTER_REPLY:
+        return outcome->reply.wire[0] == '4' ? MILTER_END_TEMPFAILED : MILTER_END_REJECTED;
+    case MILTER_CONTINUE:
+    case MILTER_SKIP:
+    case MILTER_DONE:
+    case MILTER_ACCEPT:
+    case MILTER_SUSPEND:
+    case MILTER_FAILURE:
+        break;
+    }
+    return session->run->message->quarantines != NULL ? MILTER_END_QUARANTINED
+                                                      : MILTER_END_ACCEPTED;
+}
+
+static const char *const end_names[] = {
+    [MILTER_END_ACCEPTED] = "accept",        [MILTER_END_REJECTED] = "reject",
+    [MILTER_END_TEMPFAILED] = "tempfail",    [MILTER_END_DISCARDED] = "discard",
+    [MILTER_END_QUARANTINED] = "quarantine", [MILTER_END_ABORTED] = "abort",
+};
+
+static void
+end_message(struct session *session, enum milter_end end, const struct chain_outcome *outcome,
+            size_t edits)
+{
+    if (session->run->message == NULL)
+        return;
+    summary_message(session->run, end_names[end], outcome, edits);
+    chain_message_end(session->run, end, outcome);
+    session->holds = false;
+    session->edits = (struct edit_list){0};
+    if (session->wire.state > STATE_IDLE)
+        session->wire.state = STATE_IDLE;
+}
+
+static void
+abort_message(struct session *session)
+{
+    end_message(session, MILTER_END_ABORTED, session->holds ? &session->held : NULL, 0);
+    session->holds = false;
+    if (session->wire.state > STATE_IDLE)
+        session->wire.state = STATE_IDLE;
+}
+
+void
+session_free(struct session *session, const char *reason)
+{
+    if (session == NULL)
+        return;
+    if (reason != NULL)
+        chain_connection_broken(session->run, reason);
+    abort_message(session);
+    chain_run_free(session->run);
+    free(session);
+}
+
+/* ---- replies ---------------------------------------------------------------- */
+
+/* The packet of each verdict; those that are not there continue. */
+static const char letters[] = {
+    [MILTER_CONTINUE] = REPLY_CONTINUE, [MILTER_SKIP] = REPLY_SKIP,
+    [MILTER_DONE] = REPLY_CONTINUE,     [MILTER_ACCEPT] = REPLY_ACCEPT,
+    [MILTER_REJECT] = REPLY_REJECT,     [MILTER_TEMPFAIL] = REPLY_TEMPFAIL,
+    [MILTER_DISCARD] = REPLY_DISCARD,   [MILTER_REPLY] = REPLY_CODE,
+};
+
+static void
+answer(const struct chain_outcome *outcome, struct encode *out)
+{
+    if (outcome->verdict == MILTER_REPLY)
+        encode_text(out, REPLY_CODE, outcome->reply.wire);
+    else
+        encode_simple(out, letters[outcome->verdict]);
+}
+
+static void
+go_on(const struct states_command *command, const struct session *session, struct encode *out)
+{
+    if ((session->wire.agreed.protocol & command->no_reply) == 0)
+        encode_simple(out, REPLY_CONTINUE);
+}
+
+/* Values are kept with the space after the colon; only an MTA that said so gets it. */
+static const char *
+wire_value(const struct session *session, const char *raw)
+{
+    return raw[0] == ' ' && !session->run->exact_values ? raw + 1 : raw;
+}
+
+static void
+encode_edit(const struct session *session, const struct edit *edit, struct encode *out)
+{
+    switch (edit->kind) {
+    case EDIT_CHANGE_HEADER:
+        encode_header_at(out, REPLY_CHANGE_HEADER, edit->index, edit->name,
+                         wire_value(session, edit->value));
+        break;
+    case EDIT_ADD_HEADER:
+        encode_header(out, REPLY_ADD_HEADER, edit->name, wire_value(session, edit->value));
+        break;
+    case EDIT_INSERT_HEADER:
+        encode_header_at(out, REPLY_INSERT_HEADER, edit->index, edit->name,
+                         wire_value(session, edit->value));
+        break;
+    case EDIT_SENDER:
+        encode_begin(out, REPLY_CHANGE_SENDER);
+        encode_string(out, edit->name);
+        if (edit->value != NULL)
+            encode_string(out, edit->value);
+        encode_end(out);
+        break;
+    case EDIT_DELETE_RCPT:
+        encode_text(out, REPLY_DELETE_RCPT, edit->name);
+        break;
+    case EDIT_ADD_RCPT:
+        if (edit->value != NULL)
+            encode_header(out, REPLY_ADD_RCPT_ARGS, edit->name, edit->value);
+        else
+            encode_text(out, REPLY_ADD_RCPT, edit->name);
+        break;
+    case EDIT_QUARANTINE:
+        encode_text(out, REPLY_QUARANTINE, edit->name);
+        break;
+    case EDIT_BODY:
+        break;
+    }
+}
+
+/* The next piece of a new body. False: it cannot be read. */
+static bool
+encode_body(struct session *session, const struct spool *body, struct encode *out)
+{
+    static uint8_t chunk[FRAME_DATA_DEFAULT];
+    const uint8_t *span = spool_span(body);
+    uint64_t left = body->size - session->body_sent;
+    size_t length = left < sizeof(chunk) ? (size_t)left : sizeof(chunk);
+
+    if (span != NULL) {
+        span += session->body_sent;
+    } else {
+        ptrdiff_t n = spool_read(body, session->body_sent, chunk, length);
+        if (n < 0 || (n == 0 && length > 0))
+            return false;
+        span = chunk;
+        length = (size_t)n;
+    }
+    encode_chunk(out, REPLY_REPLACE_BODY, span, length);
+    session->body_sent += length;
+    return true;
+}
+
+/* Edits already sent are not applied by either mail server when a failure follows. */
+static enum session_status
+give_up_burst(struct session *session, struct encode *out)
+{
+    const struct chain_outcome failed = {.verdict = MILTER_TEMPFAIL, .event = MILTER_EVENT_EOM};
+
+    log_error("%s: the new body cannot be read back (%s); the message is deferred",
+              chain_queue_id(session->run), strerror(errno));
+    answer(&failed, out);
+    end_message(session, MILTER_END_TEMPFAILED, &failed, 0);
+    return SESSION_MORE;
+}
+
+enum session_status
+session_continue(struct session *session, struct encode *out)
+{
+    while (session->next_edit < session->edits.count) {
+        const struct edit *edit = &session->edits.items[session->next_edit];
+
+        if (edit->kind == EDIT_BODY) {
+            if (!encode_body(session, edit->body, out))
+                return give_up_burst(session, out);
+            if (session->body_sent < edit->body->size) {
+                if (out->length > FLUSH_ABOVE)
+                    return SESSION_FLUSH;
+                continue;
+            }
+        } else {
+            encode_edit(session, edit, out);
+        }
+        session->next_edit++;
+    }
+    answer(&session->final, out);
+    end_message(session, end_of(session, &session->final), &session->final, session->edits.count);
+    return SESSION_MORE;
+}
+
+static enum session_status
+finish_message(struct session *session, const struct chain_outcome *outcome, struct encode *out)
+{
+    session->final = *outcome;
+    session->next_edit = 0;
+    session->body_sent = 0;
+    session->edits = (struct edit_list){0};
+    if ((outcome->verdict == MILTER_CONTINUE || outcome->verdict == MILTER_ACCEPT) &&
+        edits_make(session->run->message, &session->edits) < 0) {
+        log_error("%s: no memory for the edits; the message is deferred",
+                  chain_queue_id(session->run));
+        session->edits = (struct edit_list){0};
+        session->final =
+            (struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = MILTER_EVENT_EOM};
+    }
+    return session_continue(session, out);
+}
+
+/* ---- outcomes --------------------------------------------------------------- */
+
+/* Connect and helo: a verdict holds for the rest of the connection. */
+static void
+conclude_session_event(struct session *session, const struct chain_outcome *outcome,
+                       const struct chain_event *event)
+{
+    if (outcome->verdict == MILTER_CONTINUE)
+        return;
+    session->settled = true;
+    session->settlement = *outcome;
+    if (outcome->reply.wire != NULL) {
+        struct arena *arena = &session->run->arena;
+        session->settlement.reply.wire = arena_strdup(arena, outcome->reply.wire);
+        session->settlement.reply.text = arena_strdup(arena, outcome->reply.text);
+        if (session->settlement.reply.wire == NULL || session->settlement.reply.text == NULL)
+            session->settlement =
+                (struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = outcome->event};
+    }
+    summary_verdict(session->run, outcome, event->text);
+}
+
+static void
+hold(struct session *session, const struct chain_outcome *outcome)
+{
+    if (session->holds)
+        return;
+    session->holds = true;
+    session->held = *outcome;
+}
+
+/* What the host itself decides when it cannot go on. */
+static void
+hold_tempfail(struct session *session, enum milter_event event)
+{
+    hold(session, &(struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = event});
+}
+
+static enum session_status
+conclude(struct session *session, const struct states_command *command,
+         const struct chain_outcome *outcome, const struct chain_event *event, struct encode *out)
+{
+    const enum milter_event number = command->event;
+    const enum milter_verdict verdict = outcome->verdict;
+    const bool due = (session->wire.agreed.protocol & command->no_reply) == 0;
+    const bool refuses =
+        verdict == MILTER_REJECT || verdict == MILTER_TEMPFAIL || verdict == MILTER_REPLY;
+
+    if (number == MILTER_EVENT_EOM)
+        return finish_message(session, outcome, out);
+
+    if (number == MILTER_EVENT_CONNECT || number == MILTER_EVENT_HELO) {
+        conclude_session_event(session, outcome, event);
+    } else if (number == MILTER_EVENT_UNKNOWN) {
+        if (refuses)
+            summary_verdict(session->run, outcome, event->text);
+    } else if (number == MILTER_EVENT_RCPT && refuses && due) {
+        if (!event->rejected)
+            envelope_refuse_last(session->run->message);
+        summary_verdict(session->run, outcome, event->text);
+    } else if (refuses || verdict == MILTER_DISCARD || verdict == MILTER_ACCEPT) {
+        bool edited = verdict == MILTER_ACCEPT && message_edited(session->run->message);
+        if (!due || edited) {
+            hold(session, outcome);
+            go_on(command, session, out);
+            return SESSION_MORE;
+        }
+        answer(outcome, out);
+        end_message(session, end_of(session, outcome), outcome, 0);
+        return SESSION_MORE;
+    } else if (verdict == MILTER_SKIP) {
+        bool known = session->wire.agreed.protocol & PROTOCOL_SKIP;
+        if (due)
+            encode_simple(out, known ? REPLY_SKIP : REPLY_CONTINUE);
+        return SESSION_MORE;
+    }
+    if (due)
+        answer(outcome, out);
+    return SESSION_MORE;
+}
+
+/* The plugins are asked no more: what is held answers where it may. */
+static enum session_status
+conclude_held(struct session *session, const struct states_command *command,
+              const struct chain_event *event, struct encode *out)
+{
+    struct chain_outcome outcome = session->held;
+
+    if (command->event == MILTER_EVENT_UNKNOWN) {
+        go_on(command, session, out);
+        return SESSION_MORE;
+    }
+    return conclude(session, command, &outcome, event, out);
+}
+
+/* ---- events ------------------------------------------------------------------- */
+
+/* Whether an event may come now; an open message that it breaks into is aborted. */
+static bool
+in_order(struct session *session, const struct states_command *command)
+{
+    const uint32_t protocol = session->wire.agreed.protocol;
+
+    if (states_legal(session->wire.state, command, protocol))
+        return true;
+    log_debug("%s out of order in state %s", command->name, states_name(session->wire.state));
+    /* Its own macros have come just before it and belong to the next message. */
+    struct macros_slot fresh = {0};
+    if (command->event == MILTER_EVENT_MAIL && session->run->message != NULL) {
+        const struct macros_slot *slot = &session->run->macros.slots[MILTER_EVENT_MAIL];
+        fresh.pairs = malloc(slot->length + 1U);
+        if (fresh.pairs != NULL) {
+            memcpy(fresh.pairs, slot->pairs != NULL ? slot->pairs : "", slot->length);
+            fresh.length = slot->length;
+        }
+    }
+    abort_message(session);
+    if (fresh.pairs != NULL)
+        macros_set(&session->run->macros, &session->run->message_arena, MILTER_EVENT_MAIL,
+                   fresh.pairs, fresh.length);
+    free(fresh.pairs);
+    return states_legal(STATE_IDLE, command, protocol);
+}
+
+static void
+refuse_message(struct session *session)
+{
+    struct chain_outcome outcome = {.verdict = MILTER_REPLY, .event = MILTER_EVENT_MAIL};
+    char why[100];
+
+    if (reply_make(&outcome.reply, &session->run->message_arena, 421, "4.3.2",
+                   "Service is restarting, please try again", why, sizeof(why)) < 0)
+        outcome.verdict = MILTER_TEMPFAIL;
+    hold(session, &outcome);
+}
+
+static enum session_status
+session_event(struct session *session, const struct states_command *command,
+              const struct frame *frame, struct encode *out)
+{
+    struct chain_run *run = session->run;
+    struct chain_event event = {.event = command->event};
+    bool in_message = command->event >= MILTER_EVENT_MAIL && command->event <= MILTER_EVENT_EOM;
+
+    if (!in_order(session, command))
+        return SESSION_MORE;
+    if (in_message && run->message == NULL) {
+        if (chain_message_begin(run) < 0)
+            return fault(session, "no memory for a message");
+        if (session->peer->refuse != NULL && *session->peer->refuse)
+            refuse_message(session);
+    }
+    switch (events_make(run, frame, &event)) {
+    case EVENTS_READY:
+        break;
+    case EVENTS_MALFORMED:
+        return fault(session, "malformed %s packet (%zu bytes)", command->name, frame->length);
+    case EVENTS_NO_ROOM:
+        log_error("%s: the %s cannot be kept (%s); the message is deferred", chain_queue_id(run),
+                  command->name, strerror(errno));
+        if (run->message == NULL)
+            return fault(session, "no memory");
+        hold_tempfail(session, command->event);
+        break;
+    }
+    if (command->event != MILTER_EVENT_UNKNOWN)
+        session->wire.state = command->next;
+    if (session->settled) {
+        /* The mail server was told already what becomes of this client. */
+        if ((session->wire.agreed.protocol & command->no_reply) == 0)
+            answer(&session->settlement, out);
+        if (command->event == MILTER_EVENT_EOM)
+            abort_message(session);
+        return SESSION_MORE;
+    }
+    if (session->holds)
+        return conclude_held(session, command, &event, out);
+    struct chain_outcome outcome = chain_walk(run, &event);
+    return conclude(session, command, &outcome, &event, out);
+}
+
+/* End of message; libmilter's protocol allows a last body chunk in it. */
+static enum session_status
+session_eom(struct session *session, const struct states_command *command,
+            const struct frame *frame, struct encode *out)
+{
+    if (frame->length > 0) {
+        const size_t before = out->length;
+
+        if (session_event(session, states_event(MILTER_EVENT_BODY), frame, out) == SESSION_CLOSE)
+            return SESSION_CLOSE;
+        /* What was decided upon the chunk is the answer to the whole. */
+        if (session->run->message == NULL)
+            return SESSION_MORE;
+        out->length = before;
+    }
+    const struct frame end = {.command = COMMAND_EOM, .data = frame->data};
+    return session_event(session, command, &end, out);
+}
+
+/* ---- packets that are no events ------------------------------------------------ */
+
+static enum session_status
+session_negotiate(struct session *session, const struct frame *frame, struct encode *out)
+{
+    struct decode_negotiate offer;
+
+    if (session->wire.state != STATE_NEW) {
+        log_debug("a second negotiation is ignored");
+        return SESSION_MORE;
+    }
+    if (decode_negotiate(frame->data, frame->length, &offer) < 0)
+        return fault(session, "malformed negotiation (%zu bytes)", frame->length);
+    if (negotiate(session->run->chain, &offer, &session->wire.agreed, out) < 0)
+        return fault(session, "protocol version %u is not supported, only 2 to 6",
+                     (unsigned)offer.version);
+    session->run->version = session->wire.agreed.version;
+    session->run->offered = session->wire.agreed.actions;
+    session->run->exact_values = session->wire.agreed.protocol & PROTOCOL_LEADING_SPACE;
+    session->wire.state = STATE_NEGOTIATED;
+    return SESSION_MORE;
+}
+
+static enum session_status
+session_macros(struct session *session, const struct frame *frame)
+{
+    struct chain_run *run = session->run;
+    struct decode_macros macros;
+
+    if (decode_macros(frame->data, frame->length, &macros) < 0)
+        return fault(session, "malformed macro packet (%zu bytes)", frame->length);
+    const struct states_command *command = states_command(macros.command);
+    if (command == NULL)
+        return SESSION_MORE;
+    bool of_message = command->event >= MILTER_EVENT_MAIL;
+    if (macros_set(&run->macros, of_message ? &run->message_arena : &run->arena, command->event,
+                   macros.rest.at, macros.rest.left) < 0)
+        return fault(session, "no memory for macros");
+
+    /* A chain that sees no RCPT learns here for whom the message is, for its log line. */
+    if (command->event == MILTER_EVENT_RCPT && session->wire.agreed.protocol & PROTOCOL_NO_RCPT) {
+        const char *const none[] = {NULL};
+        const char *address = macros_find_at(&run->macros, MILTER_EVENT_RCPT, "{rcpt_addr}");
+        if (address != NULL &&
+            (chain_message_begin(run) < 0 || envelope_rcpt(run->message, address, none) < 0))
+            return fault(session, "no memory for a recipient");
+    }
+    return SESSION_MORE;
+}
+
+/* The mail server goes on with another client on the same connection. */
+static enum session_status
+session_next_client(struct session *session)
+{
+    abort_message(session);
+    chain_connection_end(session->run);
+    session->settled = false;
+    session->wire.state = STATE_NEGOTIATED;
+    return SESSION_MORE;
+}
+
+enum session_status
+session_packet(struct session *session, const struct frame *frame, struct encode *out)
+{
+    if (session->wire.state == STATE_NEW && frame->command != COMMAND_NEGOTIATE)
+        return fault(session, "packet 0x%02x before the negotiation",
+                     (unsigned char)frame->command);
+
+    switch (frame->command) {
+    case COMMAND_NEGOTIATE:
+        return session_negotiate(session, frame, out);
+    case COMMAND_MACROS:
+        return session_macros(session, frame);
+    case COMMAND_ABORT:
+        abort_message(session);
+        return SESSION_MORE;
+    case COMMAND_QUIT:
+        return SESSION_CLOSE;
+    case COMMAND_QUIT_NEW:
+        return session_next_client(session);
+    }
+    const struct states_command *command = states_command(frame->command);
+    if (command == NULL)
+        return fault(session, "unknown command 0x%02x", (unsigned char)frame->command);
+    if (command->event == MILTER_EVENT_EOM)
+        return session_eom(session, command, frame, out);
+    return session_event(session, command, frame, out);
+}
