@@ -18,6 +18,7 @@ from mta.postfix import Postfix
 from mta.sink import Sink
 
 CONFIGURATION = """
+@user@
 plugin_dir = "@plugin_dir@";
 log = { level = "debug"; };
 workers = { processes = 2; };
@@ -141,7 +142,8 @@ def as_edited(header, client, sender, queue_id):
         if field == b"Received":
             out += [field, b"X-Client: " + client]
         elif is_named(field, b"subject"):
-            out.append(b"Subject: [ext]" + field.partition(b":")[2])
+            name, _, value = field.partition(b":")
+            out.append(name + b": [ext]" + value)
         elif not field.lower().startswith(b"x-spam-"):
             out.append(field)
     if sender:

@@ -390,12 +390,14 @@ read_initial(struct option_reading *reading, struct option_value *value)
     if (types[type].setting != setting_items)
         return types[type].text(reading, value, text);
     for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
-        char *word = xprintf("%.*s", (int)strcspn(text, " "), text);
+        size_t length = strcspn(text, " ");
+        char *word = xcalloc(length + 1, 1);
 
+        memcpy(word, text, length);
         if (types[type].text(reading, value, word) != 0)
             result = -1;
         free(word);
-        text += strcspn(text, " ");
+        text += length;
     }
     return result;
 }

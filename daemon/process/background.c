@@ -1,10 +1,10 @@
 /*
  * background - leaving the terminal.
  *
- * Decides what a daemon keeps of where it was started: the umask, which sockets without a
- * mode go by; not the terminal and not the folder, as all paths of milter.conf are
- * absolute by then. Does not know what it does there. The caller's process waits until the start is over, so a
- * script that starts milterd learns whether it serves.
+ * Decides what a daemon keeps of where it was started: the umask, which sockets without
+ * a mode go by; not the terminal and not the folder, as all paths of milter.conf are
+ * absolute by then. Does not know what it does there. The caller's process waits until
+ * the start is over, so a script that starts milterd learns whether it serves.
  */
 #include "process/background.h"
 

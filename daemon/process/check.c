@@ -83,7 +83,7 @@ print_all(const struct check *check, const struct chain_set *chains)
     loader_print(chains, check->settings, stdout);
     print_unused_chains(check->config);
     if (check->settings) {
-        printf("settings:\n");
+        printf("# all settings in effect\n");
         config_print(check->config, stdout);
     }
     fflush(stdout);

@@ -471,5 +471,6 @@ main(void)
         cmocka_unit_test(a_table_that_is_gone),
     };
 
+    alarm(120);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

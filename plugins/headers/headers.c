@@ -16,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { POSITION_MAX = 65535 };
+enum { POSITION_MAX = 65535, NAME_MAX_LENGTH = 900 };
 
 struct rule {
     const struct word *word;
@@ -179,7 +179,7 @@ static const struct word {
 struct reading {
     milter_ctx *ctx;
     size_t index;
-    const struct word *word;
+    const struct word *word; /* the first while it is not known */
 };
 
 static int
@@ -192,16 +192,18 @@ complain(const struct reading *reading, const char *reason)
 static int
 read_word(struct reading *reading, const char *text, size_t length)
 {
+    char reason[120];
+
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strlen(words[i].word) == length && strncasecmp(words[i].word, text, length) == 0) {
             reading->word = &words[i];
             return 0;
         }
     }
-    return milter_option_error(reading->ctx, "rules", reading->index,
-                               "a rule begins with add, insert, replace or delete, not \"%.*s\"; "
-                               "an example: %s",
-                               length < 40 ? (int)length : 40, text, words[0].example);
+    snprintf(reason, sizeof(reason),
+             "a rule begins with add, insert, replace or delete, not \"%.*s\"",
+             length < 40 ? (int)length : 40, text);
+    return complain(reading, reason);
 }
 
 /* Moves *at behind the number. */
@@ -233,6 +235,8 @@ read_name(const struct reading *reading, const char **at, struct rule *rule)
     if (length == 0)
         return complain(reading, "the name of a header field is missing; it is printable ASCII "
                                  "without spaces");
+    if (length > NAME_MAX_LENGTH)
+        return complain(reading, "the name is longer than 900 bytes");
     end = length + strspn(*at + length, " \t");
     if ((*at)[end] == ':')
         end++;
@@ -310,7 +314,7 @@ read_value(const struct reading *reading, const char *text, struct rule *rule)
 static int
 read_rule(milter_ctx *ctx, size_t index, struct rule *rule)
 {
-    struct reading reading = {.ctx = ctx, .index = index};
+    struct reading reading = {.ctx = ctx, .index = index, .word = &words[0]};
     const char *at = milter_option_item(ctx, "rules", index);
     size_t length;
 

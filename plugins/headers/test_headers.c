@@ -8,6 +8,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fake_host.h"
@@ -155,6 +157,9 @@ old_values_are_made_text(void **state)
     fake_host_free(ctx);
 }
 
+#define TEN(text) text text text text text text text text text text
+#define LONG_NAME "add " TEN(TEN("X-A-long-")) "n: b"
+
 static const struct error_case {
     const char *rule, *error; /* a part of what is said */
 } error_cases[] = {
@@ -165,6 +170,7 @@ static const struct error_case {
     {"add X-A", "the name is followed by a colon and the value; an example: add"},
     {"add X A: b", "the name is followed by a colon"},
     {"add X-\xc3\x84: b", "the name is followed by a colon"},
+    {LONG_NAME, "the name is longer than 900 bytes"},
     {"add X-A:", "the value is missing"},
     {"add X-A:   ", "the value is missing"},
     {"add X-*: b", "* stands only at the end of the name in delete"},
@@ -268,6 +274,41 @@ no_memory_is_a_failure(void **state)
     fake_host_free(ctx);
 }
 
+/* The example of the README, in quotes at the beginning of lines, does what is said there. */
+static void
+the_readme_is_true(void **state)
+{
+    const char *top = getenv("top_srcdir");
+    char path[1000], line[200], rules[5][200];
+    milter_ctx *ctx = fake_host_new();
+    size_t found = 0;
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/plugins/headers/README", top != NULL ? top : ".");
+    file = fopen(path, "r");
+    if (file == NULL)
+        fail_msg("cannot read %s; is top_srcdir set?", path);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, " \"%199[^\"]\"", path) == 1) {
+            assert_true(found < 5);
+            strcpy(rules[found++], path);
+        }
+    }
+    fclose(file);
+    assert_int_equal(found, 5);
+
+    fake_host_set(ctx, "rules", rules[0], rules[1], rules[2], rules[3], rules[4], NULL);
+    assert_int_equal(fake_host_load(ctx), 0);
+    begin(ctx);
+    fake_host_header(ctx, "X-Client", "forged");
+    assert_int_equal(fake_host_eom(ctx), MILTER_CONTINUE);
+    assert_string_equal(fake_host_headers(ctx),
+                        MTA "X-Client: 192.0.2.9 (mail.example.com)\n" FROM
+                            "Subject: [external] hello ${sender} $$ 100%\n" FOLDED SPAM);
+    fake_host_free(ctx);
+}
+
 int
 main(void)
 {
@@ -275,6 +316,7 @@ main(void)
         cmocka_unit_test(rules_edit_the_header),       cmocka_unit_test(old_values_are_made_text),
         cmocka_unit_test(mistakes_are_named),          cmocka_unit_test(every_mistake_is_named),
         cmocka_unit_test(refused_edits_are_a_failure), cmocka_unit_test(no_memory_is_a_failure),
+        cmocka_unit_test(the_readme_is_true),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

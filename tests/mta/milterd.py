@@ -2,14 +2,14 @@
 
 In the text of the configuration these stand for values: @dir@ the temporary
 directory, @port@ a free loopback port, @plugin_dir@ where the built plugins
-are, and whatever the test adds. The program comes from MILTERD in the
-environment, the plugins from PLUGIN_DIR; without them those of the current
-build directory are taken.
+are, @user@ a line that makes root's workers an ordinary user, and whatever the
+test adds. The program comes from MILTERD in the environment, the plugins from
+PLUGIN_DIR; without them those of the current build directory are taken.
 """
 
 import os
-import pwd
 import re
+import shutil
 import subprocess
 
 from . import case, place
@@ -32,16 +32,29 @@ class Milterd:
         self.place = place.Place("milterd")
         self.port = place.free_port()
         self._child = None
-        known = {"dir": self.place.path, "port": self.port, "plugin_dir": plugin_dir(), **values}
-        self._become = {}
-        owner = os.stat(program()).st_uid if os.path.exists(program()) else 0
-        if os.geteuid() == 0 and owner != 0:
-            # as with sudo in somebody's clone: root's milterd would not trust those plugins
-            group = pwd.getpwuid(owner).pw_gid
-            self._become = {"user": owner, "group": group, "extra_groups": []}
-            os.chown(self.place.path, owner, group)
+        known = {
+            "dir": self.place.path,
+            "port": self.port,
+            "plugin_dir": self._copy_plugins(),
+            "user": 'user = "nobody";' if os.geteuid() == 0 else "",
+            **values,
+        }
         for name, text in {"milter.conf": config, **(files or {})}.items():
             self.place.write(name, re.sub(r"@(\w+)@", lambda m: str(known[m[1]]), text))
+
+    def _copy_plugins(self):
+        """
+        Where the workers become another user, the plugins have to be where that user can
+        read them, and be root's own: a clone in somebody's home is neither.
+        """
+        if os.geteuid() != 0:
+            return plugin_dir()
+        copies = self.place.mkdir("plugins")
+        for name in os.listdir(plugin_dir()):
+            if name.endswith(".so"):
+                shutil.copyfile(os.path.join(plugin_dir(), name), os.path.join(copies, name))
+                os.chmod(os.path.join(copies, name), 0o755)
+        return copies
 
     def start(self):
         """Comes back when it serves."""
@@ -55,7 +68,6 @@ class Milterd:
                 stderr=log,
                 env=self.place.environment(),
                 start_new_session=True,
-                **self._become,
             )
         child = self._child
         case.wait_until(

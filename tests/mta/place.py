@@ -51,6 +51,12 @@ class Place:
     def join(self, *names):
         return os.path.join(self.path, *names)
 
+    def mkdir(self, name, mode=0o755):
+        """A directory of that mode, whatever umask says."""
+        os.mkdir(self.join(name))
+        os.chmod(self.join(name), mode)
+        return self.join(name)
+
     def write(self, name, text):
         path = self.join(name)
         with open(path, "w", encoding="utf-8") as file:

@@ -187,11 +187,10 @@ class Postfix:
         mail, drop = pwd.getpwnam(_postconf("mail_owner")), grp.getgrnam(_postconf("setgid_group"))
         groups = {"root": 0, "drop": drop.gr_gid}
         for name in ("etc", "log", "queue", "data"):
-            os.mkdir(self.place.join(name), 0o755)
+            self.place.mkdir(name)
         os.chown(self.place.join("data"), mail.pw_uid, 0)
         for name, owner, group, mode in QUEUE:
-            path = self.place.join("queue", name)
-            os.mkdir(path)
+            path = self.place.mkdir(os.path.join("queue", name))
             os.chown(path, mail.pw_uid if owner == "mail" else 0, groups[group])
             os.chmod(path, mode)
 

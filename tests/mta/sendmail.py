@@ -242,7 +242,7 @@ class Sendmail:
 
     def _make_files(self):
         for name in ("etc", "dev", "queue"):
-            os.mkdir(self.place.join(name), 0o700 if name == "queue" else 0o755)
+            self.place.mkdir(name, 0o700 if name == "queue" else 0o755)
         hosts = "127.0.0.1 localhost\n::1 localhost\n127.0.0.3 mta.example.test mta\n"
         self.place.write("etc/hosts", hosts)
         names = "".join(f"{n}: files\n" for n in ("passwd", "group", "hosts", "services"))
