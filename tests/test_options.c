@@ -95,8 +95,7 @@ read_text(const char *text, const struct milter_option *table, size_t size, cons
     free(path);
     if (result.tree == NULL)
         fail_msg("not parsed: %s", result.errors.lines[0]);
-    result.values =
-        options_read(table, size, tree_root(result.tree), others, what, &result.errors);
+    result.values = options_read(table, size, tree_root(result.tree), others, what, &result.errors);
     for (size_t i = 0; i < result.errors.count; i++) {
         char *at, *line = result.errors.lines[i];
         size_t length = strlen(place) + 1;
@@ -244,10 +243,10 @@ durations_from_text(void **state)
 static const struct {
     const char *text;
     int is;
-} modes[] = {
-    {"0660", 0660}, {"660", 0660}, {"0", 0},      {"0777", 0777}, {"0000", 0},     {"1777", NO},
-    {"", NO},       {"0668", NO},  {"rw-rw", NO}, {"00660", NO},  {"0x1b0", NO},   {"-660", NO},
-    {" 660", NO},   {"4755", NO},  {"+660", NO},  {"u=rw", NO},   {"77777777", NO}};
+} modes[] = {{"0660", 0660}, {"660", 0660},   {"0", 0},     {"0777", 0777}, {"0000", 0},
+             {"1777", NO},   {"", NO},        {"0668", NO}, {"rw-rw", NO},  {"00660", NO},
+             {"0x1b0", NO},  {"-660", NO},    {" 660", NO}, {"4755", NO},   {"+660", NO},
+             {"u=rw", NO},   {"77777777", NO}};
 
 static void
 modes_from_text(void **state)
@@ -348,7 +347,8 @@ static void
 one_error_is_one_line(void **state)
 {
     struct errors errors = {0};
-    static const char *const lines[] = {"a.conf:3: x\\x0ab: forged\\x1b \xc3\xa9", "a.conf: y", "z"};
+    static const char *const lines[] = {"a.conf:3: x\\x0ab: forged\\x1b \xc3\xa9", "a.conf: y",
+                                        "z"};
 
     (void)state;
     errors_add(&errors, (struct config_place){"a.conf", 3}, "%s", "x\nb: forged\033 \xc3\xa9");
@@ -476,7 +476,8 @@ static const struct {
     {"nets = \"example.com\"", "nets", NULL,
      "\"nets\" must be an address or a network such as 192.0.2.0/24 or 2001:db8::/32 with no bits "
      "set beyond its prefix, not \"example.com\""},
-    {"nets = ( \"::1\", \"::2\", \"::3\" )", "nets", NULL, "\"nets\" must have 0 to 2 items, not 3"},
+    {"nets = ( \"::1\", \"::2\", \"::3\" )", "nets", NULL,
+     "\"nets\" must have 0 to 2 items, not 3"},
     {"nets = 1", "nets", NULL,
      "\"nets\" must be a list of addresses and networks, ( \"192.0.2.0/24\", \"::1\" ), not a "
      "number"},
@@ -789,7 +790,8 @@ unknown_keys(void **state)
         "test.conf:4: plugin x: unknown key \"foobar\"; the keys are rules, table",
         "test.conf:5: plugin x: unknown key \"Table\", did you mean \"table\"?",
     };
-    static const char *const none[] = {"test.conf:1: plugin x: unknown key \"a\"; it has no options"};
+    static const char *const none[] = {
+        "test.conf:1: plugin x: unknown key \"a\"; it has no options"};
     struct result result = read_text(text, table, sizeof(table[0]), "plugin name", "plugin x");
 
     (void)state;
@@ -823,8 +825,8 @@ names_in_messages(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *lines[] = {cases[i].unknown, cases[i].wrong};
-        struct result result = read_text("count = 0.5;\ncuont = 1;", table, sizeof(table[0]), NULL,
-                                         cases[i].what);
+        struct result result =
+            read_text("count = 0.5;\ncuont = 1;", table, sizeof(table[0]), NULL, cases[i].what);
 
         assert_errors(&result.errors, lines, 2);
         free_result(&result);
@@ -859,8 +861,8 @@ rows_of_another_size(void **state)
 
     memcpy(shorter, &count, SHORT);
     memcpy(shorter + SHORT, &count, SHORT);
-    read = options_read((const struct milter_option *)shorter, SHORT, NULL, NULL, "plugin x",
-                        &errors);
+    read =
+        options_read((const struct milter_option *)shorter, SHORT, NULL, NULL, "plugin x", &errors);
     assert_int_equal(read->count, 2);
     assert_int_equal(read->values[0].number, 3);
     assert_null(read->values[1].option->help);

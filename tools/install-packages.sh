@@ -79,9 +79,11 @@ echo "install-packages: installing$missing"
 log=$(mktemp)
 # --no-remove: a mail server of the machine's own stays, though it conflicts with postfix.
 # shellcheck disable=SC2086 # one word each
-if { apt-get -q update &&
+if {
+    apt-get -q update # a list that cannot be had need not be one that matters
     apt-get -q install -y --no-install-recommends --no-remove \
-        -o DPkg::Lock::Timeout=120 $missing; } >"$log" 2>&1; then
+        -o DPkg::Lock::Timeout=120 $missing
+} >"$log" 2>&1; then
     rm -f "$log"
     exit 0
 fi

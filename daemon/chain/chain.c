@@ -130,6 +130,7 @@ chain_message_end(struct chain_run *run, enum milter_end end, const struct chain
         destroy(&ctx->message);
         ctx->saw_message = false;
         ctx->quiet_message = 0;
+        ctx->applies = CONDITION_OPEN;
     }
     message_free(run->message);
     run->message = NULL;
@@ -151,6 +152,7 @@ chain_connection_end(struct chain_run *run)
         ctx->saw_connection = false;
         ctx->quiet_connection = 0;
         ctx->quiet_message = 0;
+        ctx->applies = CONDITION_OPEN;
     }
     run->client = NULL;
     run->helo = NULL;
@@ -345,6 +347,29 @@ failed(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict verd
     return answer;
 }
 
+/* What a plugin in mode "observe" would have done is said, and undone. */
+static void
+observe(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict verdict,
+        enum verdict_effect effect)
+{
+    struct chain_run *run = ctx->run;
+
+    if (run->message != NULL && run->message->edits > 0)
+        message_drop_layer(run->message, ctx->link->layer);
+    if (effect != VERDICT_DECIDES && effect != VERDICT_FAILS)
+        return;
+    if (effect == VERDICT_FAILS)
+        chain_fail(ctx, "would fail with the verdict %s (%d)", verdict_name(verdict), (int)verdict);
+    else
+        log_info("%s: plugin=%s chain=%s event=%s mode=observe would %s%s%s", chain_queue_id(run),
+                 ctx->link->name, run->chain->name, verdict_event_name(event),
+                 verdict_name(verdict), verdict == MILTER_REPLY ? " " : "",
+                 verdict == MILTER_REPLY ? run->reply.text : "");
+    /* It would have seen no more of this message; at RCPT other recipients follow. */
+    if (event != MILTER_EVENT_RCPT && event != MILTER_EVENT_UNKNOWN)
+        set_done(ctx, event);
+}
+
 /* Asks one plugin. True: *outcome is decided. */
 static bool
 ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcome *outcome)
@@ -363,6 +388,11 @@ ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcom
     if (ctx->incomplete || (verdict == MILTER_REPLY && run->reply_by != ctx)) {
         effect = VERDICT_FAILS;
         verdict = MILTER_FAILURE;
+    }
+    if (ctx->link->observes) {
+        observe(ctx, event->event, verdict, effect);
+        if (effect == VERDICT_DECIDES || effect == VERDICT_FAILS)
+            return false;
     }
 
     switch (effect) {
@@ -390,6 +420,18 @@ ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcom
     if (verdict == MILTER_REPLY)
         outcome->reply = run->reply;
     return true;
+}
+
+/* Whether a plugin is to be called; where its condition says no it is as if done. */
+static bool
+applies(struct milter_ctx *ctx, enum milter_event event)
+{
+    if (ctx->link->condition == NULL || ctx->applies == CONDITION_YES)
+        return true;
+    ctx->applies = condition_judge(ctx->link->condition, ctx->run, event);
+    if (ctx->applies == CONDITION_NO)
+        ctx->quiet_message = ALL_EVENTS;
+    return ctx->applies == CONDITION_YES;
 }
 
 /* Whether no plugin is left that has anything to say until the end of the message. */
@@ -434,8 +476,10 @@ chain_walk(struct chain_run *run, const struct chain_event *event)
 
         if ((quiet & 1U << number) != 0)
             continue;
-        asked = true;
-        decided = ask(ctx, event, &outcome);
+        if (applies(ctx, number)) {
+            asked = true;
+            decided = ask(ctx, event, &outcome);
+        }
         changed |= (ctx->quiet_message | ctx->quiet_connection) != quiet;
     }
     run->event = NULL;

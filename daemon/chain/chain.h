@@ -15,6 +15,7 @@
 #include <milterd/plugin.h>
 
 #include "base/memory.h"
+#include "chain/condition.h"
 #include "chain/macros.h"
 #include "chain/message.h"
 #include "chain/reply.h"
@@ -34,6 +35,8 @@ struct chain_link {
     struct milter_plugin plugin; /* its table; what an older plugin lacks is zero */
     const struct config_link *config;
     enum config_on_failure on_failure;
+    struct condition *condition; /* NULL: it sees every message */
+    bool observes;               /* mode = "observe": nothing of it takes effect */
     struct option_values *options;
     bool loaded;           /* on_load has succeeded */
     struct errors *errors; /* while on_load runs: where configuration errors go */
@@ -58,6 +61,7 @@ struct chain {
     char *macros[MILTER_EVENTS]; /* names asked for beyond the usual ones, or NULL */
 
     struct message_limits limits;
+    const char *authserv_id; /* NULL: what the mail server calls itself */
 };
 
 struct chain_run;
@@ -67,8 +71,9 @@ struct chain_run;
 struct milter_ctx {
     struct chain_run *run;
     struct chain_link *link;
-    uint32_t quiet_message;    /* events it is not called for until the message ends */
-    uint32_t quiet_connection; /* the same until the connection ends */
+    uint32_t quiet_message;        /* events it is not called for until the message ends */
+    uint32_t quiet_connection;     /* the same until the connection ends */
+    enum condition_answer applies; /* whether it sees this message */
     bool saw_message, saw_connection;
     bool in_error;   /* on_error is running: it is not told of its own errors */
     bool body_begun; /* in this callback milter_replace_body() has been called */
@@ -112,6 +117,7 @@ struct chain_run {
     unsigned version;             /* of the protocol in use */
     uint32_t offered;             /* actions that the mail server can do, enum milter_action */
     bool exact_values;            /* header values travel with their leading space */
+    const char *listener;         /* by which the mail server came */
     struct milter_client *client; /* NULL before connect */
     char *helo;                   /* NULL before helo */
     size_t helo_room;

@@ -222,11 +222,14 @@ check_plugin(const struct chain_link *link, struct errors *errors)
     return errors->count == before ? 0 : -1;
 }
 
-/* Needs that follow from actions are as if declared. */
+/* Needs that follow from actions and other needs are as if declared. */
 static uint32_t
 implied_needs(const struct milter_plugin *plugin)
 {
     uint32_t needs = plugin->needs;
+
+    if (needs & MILTER_NEEDS_AUTH_RESULTS)
+        needs |= MILTER_NEEDS_HEADERS;
 
     if (plugin->actions & MILTER_CHANGES_HEADERS)
         needs |= MILTER_NEEDS_HEADERS;
@@ -248,6 +251,8 @@ fill_link(struct chain_set *set, struct chain *chain, struct chain_link *link,
     link->layer = (int)(link - chain->links);
     link->config = config;
     link->on_failure = config->on_failure;
+    link->observes = config->observe;
+    link->condition = condition_new(config);
     if (table == NULL)
         return;
     memcpy(&link->plugin, table,
@@ -347,13 +352,16 @@ derive(struct chain *chain)
         const struct milter_plugin *plugin = &chain->links[i].plugin;
 
         chain->actions |= plugin->actions;
-        chain->needs |= plugin->needs;
+        chain->needs |= plugin->needs | condition_needs(chain->links[i].condition);
+        /* The host's own field, and forged ones to be taken out. */
+        if (plugin->needs & MILTER_NEEDS_AUTH_RESULTS)
+            chain->actions |= MILTER_ADDS_HEADERS | MILTER_CHANGES_HEADERS;
         for (int event = 0; event < MILTER_EVENTS; event++) {
             if (!has_callback(plugin, event))
                 continue;
             chain->callers[event][chain->caller_count[event]++] = (uint16_t)i;
             chain->wanted |= 1U << event;
-            if ((plugin->observes & 1U << event) == 0)
+            if ((plugin->observes & 1U << event) == 0 && !chain->links[i].observes)
                 chain->decides |= 1U << event;
         }
         for (const struct milter_macros *m = plugin->macros; m != NULL && m->names != NULL; m++)
@@ -378,11 +386,14 @@ loader_load(const struct config *config, struct errors *errors)
         chain->count = config->chains[i].count;
         chain->links = xcalloc(chain->count + 1, sizeof(*chain->links));
         chain->limits = (struct message_limits){
-            .header_count = 10000,
-            .header_bytes = 4U << 20,
-            .body_memory = 1U << 20,
-            .directory = "/tmp",
+            .header_count = config->headers_count,
+            .header_bytes = config->headers_bytes,
+            .body_memory = config->body_memory,
+            .body_size = config->body_limit,
+            .tempfail = config->over_limit_tempfail,
+            .directory = config->spool_dir,
         };
+        chain->authserv_id = config->authserv_id;
         for (size_t k = 0; k < chain->count; k++)
             fill_link(set, chain, &chain->links[k], &config->chains[i].links[k], errors);
         derive(chain);
@@ -447,6 +458,7 @@ loader_unload(struct chain_set *set)
                 link->data.destroy(link->data.data);
             arena_reset(&link->arena);
             options_free(link->options);
+            condition_free(link->condition);
         }
         for (int event = 0; event < MILTER_EVENTS; event++) {
             free(chain->callers[event]);

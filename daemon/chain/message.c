@@ -125,6 +125,11 @@ message_drop_layer(struct message *message, int layer)
         *body = (*body)->below;
     }
     drop_version(&message->quarantines, layer);
+    for (struct auth_result **at = &message->auth_results; *at != NULL;)
+        if ((*at)->layer == layer)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
 }
 
 bool
@@ -132,7 +137,8 @@ message_edited(const struct message *message)
 {
     if (message->edits == 0)
         return false;
-    if (message->senders != NULL || message->bodies != NULL || message->quarantines != NULL)
+    if (message->senders != NULL || message->bodies != NULL || message->quarantines != NULL ||
+        message->auth_results != NULL)
         return true;
     for (const milter_header *h = message->headers; h != NULL; h = h->next)
         if (h->layer != LAYER_RECEIVED || h->versions != NULL)

@@ -59,6 +59,13 @@ struct milter_rcpt {
     struct version *versions; /* deletions */
 };
 
+/* What a plugin reported of an authentication method, see authres.h. */
+struct auth_result {
+    struct auth_result *next;
+    int layer;
+    const char *text; /* "spf=pass smtp.mailfrom=example.org" */
+};
+
 /* A body that a plugin wrote. */
 struct message_body {
     struct message_body *below;
@@ -70,6 +77,7 @@ struct message_limits {
     size_t header_count, header_bytes; /* 0: none */
     size_t body_memory;
     uint64_t body_size; /* 0: none */
+    bool tempfail;      /* a message over the limits is deferred; else it is cut for plugins */
     const char *directory;
 };
 
@@ -92,8 +100,9 @@ struct message {
     struct spool body;
     struct message_body *bodies;
 
-    struct version *quarantines; /* text: the reason */
-    size_t edits;                /* how many plugins asked for, dropped ones included */
+    struct auth_result *auth_results; /* in the order of the chain */
+    struct version *quarantines;      /* text: the reason */
+    size_t edits;                     /* how many plugins asked for, dropped ones included */
     struct timespec begun;
 };
 

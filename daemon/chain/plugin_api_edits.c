@@ -6,9 +6,14 @@
  */
 #include <string.h>
 
+#include "base/log.h"
+#include "chain/authres.h"
 #include "chain/chain.h"
 #include "chain/envelope.h"
 #include "chain/headers.h"
+
+/* What fits into a packet of the usual size; Postfix cuts a header at 60,000 bytes. */
+enum { VALUE_MAX = 60000 };
 
 /* One row for each action: its names for the log. */
 static const struct {
@@ -53,9 +58,9 @@ check(milter_ctx *ctx, uint32_t action, const char *function)
     return MILTER_OK;
 }
 
-/* The result of the message's own functions, said in words where it is a refusal. */
+/* The result of the message's own functions; a refusal in words (`what`). */
 static int
-report(milter_ctx *ctx, int error, const char *function, const char *what)
+settle(milter_ctx *ctx, int error, const char *function, const char *what)
 {
     if (error == MILTER_ERR_MEMORY) {
         ctx->incomplete = true;
@@ -66,19 +71,36 @@ report(milter_ctx *ctx, int error, const char *function, const char *what)
     return MILTER_OK;
 }
 
+/* The same for a whole request with its arguments a and b, which is logged where the
+   plugin only observes. */
+static int
+report(milter_ctx *ctx, int error, const char *function, const char *what, const char *a,
+       const char *b)
+{
+    error = settle(ctx, error, function, what);
+    if (error == MILTER_OK && ctx->link->observes)
+        log_info("%s: plugin=%s chain=%s mode=observe would %s(%.100s%s%.300s)",
+                 chain_queue_id(ctx->run), ctx->link->name, ctx->run->chain->name, function,
+                 a != NULL ? a : "", b != NULL ? ", " : "", b != NULL ? b : "");
+    return error;
+}
+
 /* Name and value of a new or changed field as they are kept. */
 static int
 clean(milter_ctx *ctx, const char *function, const char *name, const char *value, const char **raw)
 {
     bool exact = ctx->link->plugin.needs & MILTER_NEEDS_EXACT_VALUES;
 
-    if (name != NULL && !headers_good_name(name))
+    if (!headers_good_name(name))
         return chain_refuse(ctx, MILTER_ERR_VALUE,
                             "%s: \"%.60s\" is no header name (printable, no colon or space)",
-                            function, name);
+                            function, name != NULL ? name : "");
     if (value == NULL)
         return chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no value", function);
-    return report(ctx, headers_clean_value(&ctx->run->message_arena, value, exact, raw), function,
+    if (strlen(value) > VALUE_MAX)
+        return chain_refuse(ctx, MILTER_ERR_VALUE, "%s: a value of over %d bytes", function,
+                            VALUE_MAX);
+    return settle(ctx, headers_clean_value(&ctx->run->message_arena, value, exact, raw), function,
                   "the value holds a CR without LF");
 }
 
@@ -90,12 +112,12 @@ milter_add_header(milter_ctx *ctx, const char *name, const char *value)
     const char *raw;
     int error = check(ctx, MILTER_ADDS_HEADERS, __func__);
 
-    if (error == MILTER_OK && name == NULL)
-        name = "";
-    if (error == MILTER_OK && (error = clean(ctx, __func__, name, value, &raw)) == MILTER_OK)
-        error = report(ctx, headers_append(ctx->run->message, ctx->link->layer, name, raw),
-                       __func__, "");
-    return error;
+    if (error == MILTER_OK)
+        error = clean(ctx, __func__, name, value, &raw);
+    if (error != MILTER_OK)
+        return error;
+    return report(ctx, headers_append(ctx->run->message, ctx->link->layer, name, raw), __func__, "",
+                  name, value);
 }
 
 int
@@ -104,14 +126,14 @@ milter_insert_header(milter_ctx *ctx, unsigned position, const char *name, const
     const char *raw;
     int error = check(ctx, MILTER_ADDS_HEADERS, __func__);
 
-    if (error == MILTER_OK && name == NULL)
-        name = "";
-    if (error == MILTER_OK && (error = clean(ctx, __func__, name, value, &raw)) == MILTER_OK)
-        error = report(ctx,
-                       headers_insert(ctx->run->message, ctx->link->layer,
-                                      position <= INT32_MAX ? position : INT32_MAX, name, raw),
-                       __func__, "");
-    return error;
+    if (error == MILTER_OK)
+        error = clean(ctx, __func__, name, value, &raw);
+    if (error != MILTER_OK)
+        return error;
+    if (position > INT32_MAX)
+        position = INT32_MAX;
+    return report(ctx, headers_insert(ctx->run->message, ctx->link->layer, position, name, raw),
+                  __func__, "", name, value);
 }
 
 static int
@@ -122,16 +144,14 @@ insert_beside(milter_ctx *ctx, milter_header *h, const char *name, const char *v
     const char *raw;
     int error = check(ctx, MILTER_ADDS_HEADERS, function);
 
+    if (error == MILTER_OK && h == NULL)
+        error = chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no header to insert at", function);
+    if (error == MILTER_OK)
+        error = clean(ctx, function, name, value, &raw);
     if (error != MILTER_OK)
         return error;
-    if (h == NULL)
-        return chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no header to insert at", function);
-    if (name == NULL)
-        name = "";
-    if ((error = clean(ctx, function, name, value, &raw)) == MILTER_OK)
-        error =
-            report(ctx, insert(ctx->run->message, ctx->link->layer, h, name, raw), function, "");
-    return error;
+    return report(ctx, insert(ctx->run->message, ctx->link->layer, h, name, raw), function, "",
+                  name, value);
 }
 
 int
@@ -152,14 +172,14 @@ milter_header_replace(milter_ctx *ctx, milter_header *h, const char *value)
     const char *raw;
     int error = check(ctx, MILTER_CHANGES_HEADERS, __func__);
 
+    if (error == MILTER_OK && h == NULL)
+        error = chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no header", __func__);
+    if (error == MILTER_OK)
+        error = clean(ctx, __func__, h->name, value, &raw);
     if (error != MILTER_OK)
         return error;
-    if (h == NULL)
-        return chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no header", __func__);
-    if ((error = clean(ctx, __func__, NULL, value, &raw)) == MILTER_OK)
-        error = report(ctx, headers_replace(ctx->run->message, ctx->link->layer, h, raw), __func__,
-                       "the header has been deleted");
-    return error;
+    return report(ctx, headers_replace(ctx->run->message, ctx->link->layer, h, raw), __func__,
+                  "the header has been deleted", h->name, value);
 }
 
 int
@@ -167,38 +187,37 @@ milter_header_delete(milter_ctx *ctx, milter_header *h)
 {
     int error = check(ctx, MILTER_CHANGES_HEADERS, __func__);
 
+    if (error == MILTER_OK && h == NULL)
+        error = chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no header", __func__);
     if (error != MILTER_OK)
         return error;
-    if (h == NULL)
-        return chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no header", __func__);
     return report(ctx, headers_delete(ctx->run->message, ctx->link->layer, h), __func__,
-                  "the header has been deleted already");
+                  "the header has been deleted already", h->name, NULL);
 }
 
 int
 milter_change_header(milter_ctx *ctx, const char *name, unsigned index, const char *value)
 {
-    const char *raw = NULL;
+    struct message *message;
+    const char *raw;
+    bool removes = value == NULL || value[0] == '\0';
     int error = check(ctx, MILTER_CHANGES_HEADERS, __func__);
 
+    if (error == MILTER_OK)
+        error = clean(ctx, __func__, name, removes ? "" : value, &raw);
     if (error != MILTER_OK)
         return error;
-    bool removes = value == NULL || value[0] == '\0';
-    error = clean(ctx, __func__, name != NULL ? name : "", removes ? "" : value, &raw);
-    if (error != MILTER_OK)
-        return error;
-
-    struct message *message = ctx->run->message;
+    message = ctx->run->message;
     milter_header *h = headers_find(message, ctx->link->layer, name, NULL);
     for (unsigned i = 1; h != NULL && i < index; i++)
         h = headers_find(message, ctx->link->layer, name, h);
-    if (removes)
-        error = h != NULL ? headers_delete(message, ctx->link->layer, h) : MILTER_OK;
-    else if (h != NULL)
-        error = headers_replace(message, ctx->link->layer, h, raw);
+    if (h == NULL)
+        error = removes ? MILTER_OK : headers_append(message, ctx->link->layer, name, raw);
+    else if (removes)
+        error = headers_delete(message, ctx->link->layer, h);
     else
-        error = headers_append(message, ctx->link->layer, name, raw);
-    return report(ctx, error, __func__, "");
+        error = headers_replace(message, ctx->link->layer, h, raw);
+    return report(ctx, error, __func__, "", name, value);
 }
 
 /* ---- envelope ------------------------------------------------------------- */
@@ -239,10 +258,10 @@ milter_add_rcpt(milter_ctx *ctx, const char *address, const char *args)
 
     if (error == MILTER_OK)
         error = check_address(ctx, __func__, address, false, &args);
-    if (error == MILTER_OK)
-        error = report(ctx, envelope_add_rcpt(ctx->run->message, ctx->link->layer, address, args),
-                       __func__, "");
-    return error;
+    if (error != MILTER_OK)
+        return error;
+    return report(ctx, envelope_add_rcpt(ctx->run->message, ctx->link->layer, address, args),
+                  __func__, "", address, args);
 }
 
 int
@@ -253,10 +272,10 @@ milter_delete_rcpt(milter_ctx *ctx, const char *address)
 
     if (error == MILTER_OK)
         error = check_address(ctx, __func__, address, false, &args);
-    if (error == MILTER_OK)
-        error = report(ctx, envelope_delete_rcpt(ctx->run->message, ctx->link->layer, address),
-                       __func__, "the message has no such recipient");
-    return error;
+    if (error != MILTER_OK)
+        return error;
+    return report(ctx, envelope_delete_rcpt(ctx->run->message, ctx->link->layer, address), __func__,
+                  "the message has no such recipient", address, NULL);
 }
 
 int
@@ -266,11 +285,10 @@ milter_change_sender(milter_ctx *ctx, const char *address, const char *args)
 
     if (error == MILTER_OK)
         error = check_address(ctx, __func__, address, true, &args);
-    if (error == MILTER_OK)
-        error =
-            report(ctx, envelope_change_sender(ctx->run->message, ctx->link->layer, address, args),
-                   __func__, "");
-    return error;
+    if (error != MILTER_OK)
+        return error;
+    return report(ctx, envelope_change_sender(ctx->run->message, ctx->link->layer, address, args),
+                  __func__, "", address, args);
 }
 
 /* ---- body, quarantine, progress ------------------------------------------------ */
@@ -286,9 +304,11 @@ milter_replace_body(milter_ctx *ctx, const void *data, size_t length)
         return chain_refuse(ctx, MILTER_ERR_VALUE, "%s: no data", __func__);
     struct spool *body = message_body_edit(ctx->run->message, ctx->link->layer);
     if (body == NULL)
-        return report(ctx, MILTER_ERR_MEMORY, __func__, "");
+        return settle(ctx, MILTER_ERR_MEMORY, __func__, "");
     if (!ctx->body_begun)
         spool_free(body);
+    if (!ctx->body_begun && ctx->link->observes)
+        report(ctx, MILTER_OK, __func__, "", NULL, NULL);
     ctx->body_begun = true;
     if (spool_append(body, data, length) < 0) {
         ctx->incomplete = true;
@@ -309,7 +329,28 @@ milter_quarantine(milter_ctx *ctx, const char *reason)
         return chain_refuse(ctx, MILTER_ERR_VALUE,
                             "%s: a reason is needed, one line of at most 900 bytes", __func__);
     return report(ctx, message_quarantine(ctx->run->message, ctx->link->layer, reason), __func__,
-                  "");
+                  "", reason, NULL);
+}
+
+int
+milter_auth_result(milter_ctx *ctx, const char *method, const char *result, const char *properties,
+                   const char *reason)
+{
+    struct chain_run *run = ctx->run;
+
+    if ((ctx->link->plugin.needs & MILTER_NEEDS_AUTH_RESULTS) == 0)
+        return chain_refuse(ctx, MILTER_ERR_NOT_DECLARED,
+                            "%s: its table does not declare MILTER_NEEDS_AUTH_RESULTS", __func__);
+    if (run == NULL || run->message == NULL || run->event == NULL)
+        return chain_refuse(ctx, MILTER_ERR_STAGE, "%s: only from MAIL to the end of message",
+                            __func__);
+    if ((run->offered & MILTER_ADDS_HEADERS) == 0)
+        return chain_refuse(ctx, MILTER_ERR_NOT_OFFERED, "%s: the mail server adds no headers",
+                            __func__);
+    return report(ctx, authres_add(ctx, method, result, properties, reason), __func__,
+                  "method and result are keywords of letters, digits and -; properties are words "
+                  "without ; ( ) and control characters",
+                  method, result);
 }
 
 int

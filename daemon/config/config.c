@@ -60,6 +60,23 @@ read_top(struct config *config, const struct config_node *root, struct errors *e
     config->plugin_dir =
         tree_resolve(directory == NULL ? root : directory, options_text(config->top, "plugin_dir"));
     config->drain_timeout = options_number(config->top, "drain_timeout");
+    config->authserv_id = options_text(config->top, "authserv_id");
+}
+
+/* How much is kept of a message for plugins that need it. */
+static void
+read_limits(struct config *config, const struct config_node *root, struct errors *errors)
+{
+    config->headers_limit = read_group(root, "headers_limit", keys_headers_limit, errors);
+    config->headers_count = (size_t)options_number(config->headers_limit, "count");
+    config->headers_bytes = (size_t)options_number(config->headers_limit, "bytes");
+    config->body_memory = (size_t)options_number(config->top, "body_memory");
+    config->body_limit = (uint64_t)options_number(config->top, "body_limit");
+    config->over_limit_tempfail = options_number(config->top, "over_limit") == 0;
+    config->spool_dir = options_text(config->top, "spool_dir");
+    if (config->spool_dir[0] != '/')
+        errors_add(errors, options_find(config->top, "spool_dir")->place,
+                   "spool_dir must be an absolute path, such as \"/tmp\"");
 }
 
 static void
@@ -117,8 +134,10 @@ config_load(const char *file, struct errors *errors)
     read_top(config, root, errors);
     read_workers(config, root, errors);
     read_log(config, root, errors);
+    read_limits(config, root, errors);
     config_chain_read(config, tree_member(root, "chains"), errors);
     config_listener_read(config, tree_member(root, "listeners"), errors);
+    config_condition_check(config, errors);
     return config;
 }
 
@@ -147,6 +166,7 @@ config_free(struct config *config)
         return;
     config_listener_free(config);
     config_chain_free(config);
+    options_free(config->headers_limit);
     options_free(config->logging);
     options_free(config->workers);
     options_free(config->top);

@@ -17,12 +17,21 @@
 
 enum config_on_failure { ON_FAILURE_TEMPFAIL, ON_FAILURE_CONTINUE, ON_FAILURE_REJECT };
 
+/* One condition of `only` or `unless`: keys_condition. */
+struct config_condition {
+    struct option_values *values;
+    struct config_place place;
+};
+
 /* One plugin at one place of a chain. */
 struct config_link {
     char *name;         /* unique within its chain; the plugin's name unless `name` says other */
     const char *plugin; /* as in milter.conf: "access", or a path with a slash */
     char *path;         /* of the shared object: plugin_dir/access.so, or the path; absolute */
     enum config_on_failure on_failure;
+    bool observe; /* mode = "observe" */
+    struct config_condition *only, *unless;
+    size_t only_count, unless_count;
     const struct config_node *group; /* for options_read(): the plugin's options are in here; a
                                         bare name stands for itself and sets none */
     struct option_values *values;    /* the host's own keys of that group */
@@ -39,6 +48,7 @@ struct config_chain {
 enum config_socket { SOCKET_UNIX, SOCKET_INET, SOCKET_INET6 };
 
 struct config_listener {
+    const char *name;   /* as set, or the socket as in milter.conf */
     const char *socket; /* as in milter.conf */
     enum config_socket kind;
     char *path; /* unix */
@@ -65,6 +75,13 @@ struct config {
     size_t listener_count;
     struct config_chain *chains;
     size_t chain_count;
+    size_t headers_count, headers_bytes; /* kept for plugins; 0: no limit */
+    size_t body_memory;
+    uint64_t body_limit; /* 0: none */
+    bool over_limit_tempfail;
+    const char *spool_dir;
+    const char *authserv_id; /* NULL: what the mail server calls itself */
+    struct option_values *headers_limit;
     struct option_values *top, *workers, *logging; /* for -T */
     void *tree; /* the libconfig document that everything above points into */
 };

@@ -1,14 +1,29 @@
 /*
  * config_account - whether a user or group that milter.conf names exists.
  *
- * A number is taken as it is, as chown(1) does. Decides nothing about what the
- * account may do; whoever uses it finds that out.
+ * Decides nothing about what the account may do: whoever uses it finds that out. It
+ * is asked here so that an unknown name is among all the other errors, with its line.
+ * A number is taken as it is, and so is a name that cannot be looked up just now.
  */
 #include "config/config_parts.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+
+static bool
+exists(const char *text, enum config_account kind)
+{
+    if (text[0] == '\0')
+        return false;
+    if (strspn(text, "0123456789") == strlen(text))
+        return true;
+    errno = 0;
+    if (kind == ACCOUNT_USER ? getpwnam(text) != NULL : getgrnam(text) != NULL)
+        return true;
+    return errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+}
 
 const char *
 config_account_check(const struct option_values *values, const char *name, enum config_account kind,
@@ -16,18 +31,10 @@ config_account_check(const struct option_values *values, const char *name, enum 
 {
     static const char *const kinds[] = {[ACCOUNT_USER] = "user", [ACCOUNT_GROUP] = "group"};
     const char *text = options_text(values, name), *dot = values->name[0] == '\0' ? "" : ".";
-    bool exists;
 
-    if (text == NULL)
-        return NULL;
-    if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text))
-        exists = strlen(text) < 10;
-    else
-        exists = text[0] != '\0' &&
-                 (kind == ACCOUNT_USER ? getpwnam(text) != NULL : getgrnam(text) != NULL);
-    if (!exists)
+    if (text != NULL && !exists(text, kind))
         errors_add(errors, options_find(values, name)->place,
-                   "%s%s%s: there is no %s \"%.100s\" on this machine", values->name, dot, name,
-                   kinds[kind], text);
+                   "%s%s%s: unknown %s \"%.100s\"; create it or name another", values->name, dot,
+                   name, kinds[kind], text);
     return text;
 }

@@ -151,6 +151,8 @@ free_link(struct config_link *link)
 {
     free(link->name);
     free(link->path);
+    config_condition_free(link->only, link->only_count);
+    config_condition_free(link->unless, link->unless_count);
     options_free(link->values);
 }
 
@@ -175,6 +177,11 @@ read_link(const struct config *config, struct config_chain *chain, const struct 
         refuse_reserved(node, what, errors);
     }
     link.on_failure = (enum config_on_failure)options_number(link.values, "on_failure");
+    link.observe = options_number(link.values, "mode") != 0;
+    if (!bare) {
+        link.only_count = config_condition_read(&link.only, node, "only", what, errors);
+        link.unless_count = config_condition_read(&link.unless, node, "unless", what, errors);
+    }
     if (options_text(link.values, "plugin") == NULL ||
         find_plugin(config, &link, node, what, errors) != 0) {
         free_link(&link);

@@ -145,6 +145,9 @@ read_listener(struct config *config, struct config_listener *listener,
     listener->chain = find_chain(config, listener->values, listener->place, errors);
     socket = options_find(listener->values, "socket");
     listener->socket = socket->text;
+    listener->name = options_text(listener->values, "name") != NULL
+                         ? options_text(listener->values, "name")
+                         : listener->socket;
     if (socket->text == NULL)
         return false;
     if (config_socket_parse(listener, socket->text, reason, sizeof(reason)) != 0) {

@@ -16,6 +16,14 @@ void config_listener_read(struct config *config, const struct config_node *node,
                           struct errors *errors);
 void config_listener_free(struct config *config);
 
+/* One key of a chain's entry, `only` or `unless`: the number of conditions, *list is the
+   caller's. what: as in options_read(). */
+size_t config_condition_read(struct config_condition **list, const struct config_node *group,
+                             const char *key, const char *what, struct errors *errors);
+/* What can be checked when the listeners are known. */
+void config_condition_check(const struct config *config, struct errors *errors);
+void config_condition_free(struct config_condition *list, size_t count);
+
 /* Fills in kind and path, or kind, host and port. -1 with what is wrong in `reason`. */
 int config_socket_parse(struct config_listener *listener, const char *text, char *reason,
                         size_t size);

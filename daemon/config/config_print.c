@@ -28,10 +28,25 @@ print_listeners(const struct config *config, FILE *out)
         print_place(listener->place, out);
         options_print(listener->values, "        ", out);
         if (listener->chain != NULL && !options_find(listener->values, "chain")->set)
-            fprintf(out, "        chain = \"%s\"   # the only one\n", listener->chain->name);
+            fprintf(out, "        # in effect: %s, the only chain\n", listener->chain->name);
         fputs(i + 1 < config->listener_count ? "    },\n" : "    }\n", out);
     }
     fputs(");\n", out);
+}
+
+static void
+print_conditions(const char *key, const struct config_condition *list, size_t count, FILE *out)
+{
+    if (count == 0)
+        return;
+    fprintf(out, "            %s = (\n", key);
+    for (size_t i = 0; i < count; i++) {
+        fputs("                {", out);
+        print_place(list[i].place, out);
+        options_print(list[i].values, "                    ", out);
+        fputs(i + 1 < count ? "                },\n" : "                }\n", out);
+    }
+    fputs("            );\n", out);
 }
 
 static void
@@ -49,6 +64,8 @@ print_chains(const struct config *config, FILE *out)
             fputs("        {", out);
             print_place(link->place, out);
             options_print(link->values, "            ", out);
+            print_conditions("only", link->only, link->only_count, out);
+            print_conditions("unless", link->unless, link->unless_count, out);
             fprintf(out, "            # the file: %s\n", link->path);
             fputs(j + 1 < chain->count ? "        },\n" : "        }\n", out);
         }
@@ -67,6 +84,9 @@ config_print(const struct config *config, FILE *out)
     fprintf(out, "    # in effect: %u processes\n};\n", config->processes);
     fputs("log = {\n", out);
     options_print(config->logging, "    ", out);
+    fputs("};\n", out);
+    fputs("headers_limit = {\n", out);
+    options_print(config->headers_limit, "    ", out);
     fputs("};\n", out);
     print_listeners(config, out);
     print_chains(config, out);

@@ -15,8 +15,8 @@
 #define MILTERD_PLUGINS "/usr/local/lib/milterd"
 #endif
 
-const char keys_groups[] = "workers log listeners chains";
-const char keys_reserved[] = "timeout mode only unless order";
+const char keys_groups[] = "workers log headers_limit listeners chains";
+const char keys_reserved[] = "timeout order";
 
 const struct milter_option keys_top[] = {
     {.name = "user", .type = MILTER_STRING, .help = "the account that workers run as"},
@@ -33,6 +33,31 @@ const struct milter_option keys_top[] = {
      .min = 0,
      .max = 86400000,
      .help = "how long a worker that is to stop waits for its connections"},
+    {.name = "body_memory",
+     .type = MILTER_SIZE,
+     .initial = "1M",
+     .min = 0,
+     .max = 1LL << 40,
+     .help = "how much of a body that a plugin needs is kept in memory; more goes to a file"},
+    {.name = "body_limit",
+     .type = MILTER_SIZE,
+     .initial = "0",
+     .min = 0,
+     .max = 1LL << 50,
+     .help = "how much of a body is kept for plugins that need it; 0 for all of it"},
+    {.name = "over_limit",
+     .type = MILTER_ENUM,
+     .initial = "tempfail",
+     .values = "tempfail continue",
+     .help = "what becomes of a message over headers_limit or body_limit; with continue "
+             "plugins see what was kept"},
+    {.name = "spool_dir",
+     .type = MILTER_STRING,
+     .initial = "/tmp",
+     .help = "where bodies over body_memory are kept, in files without a name"},
+    {.name = "authserv_id",
+     .type = MILTER_STRING,
+     .help = "our name in Authentication-Results; the mail server's own unless set"},
     {.name = NULL},
 };
 
@@ -49,6 +74,22 @@ const struct milter_option keys_workers[] = {
      .min = 1,
      .max = 100000,
      .help = "how many connections each worker serves at once"},
+    {.name = NULL},
+};
+
+const struct milter_option keys_headers_limit[] = {
+    {.name = "count",
+     .type = MILTER_INT,
+     .initial = "10000",
+     .min = 0,
+     .max = 10000000,
+     .help = "how many header fields are kept for plugins that need them; 0 for all"},
+    {.name = "bytes",
+     .type = MILTER_SIZE,
+     .initial = "4M",
+     .min = 0,
+     .max = 1LL << 40,
+     .help = "how many bytes of header fields; 0 for all"},
     {.name = NULL},
 };
 
@@ -83,14 +124,17 @@ const struct milter_option keys_listener[] = {
      .type = MILTER_STRING,
      .flags = MILTER_REQUIRED,
      .help = "where the mail server connects: inet:PORT@ADDRESS, inet6:PORT@ADDRESS, unix:/PATH"},
-    {.name = "chain",
+    {.name = "name",
      .type = MILTER_STRING,
-     .help = "the chain that serves it; need not be set where there is only one"},
+     .help = "what conditions call it; its socket, as written, unless set"},
     {.name = "mode",
      .type = MILTER_STRING,
      .help = "permissions of a unix socket, in octal: \"0660\""},
     {.name = "owner", .type = MILTER_STRING, .help = "owner of a unix socket"},
     {.name = "group", .type = MILTER_STRING, .help = "group of a unix socket"},
+    {.name = "chain",
+     .type = MILTER_STRING,
+     .help = "the chain that serves it; need not be set where there is only one"},
     {.name = NULL},
 };
 
@@ -107,11 +151,42 @@ const struct milter_option keys_link[] = {
      .initial = "tempfail",
      .values = "tempfail continue reject",
      .help = "what answers in the place of a plugin that fails"},
+    {.name = "mode",
+     .type = MILTER_ENUM,
+     .initial = "enforce",
+     .values = "enforce observe",
+     .help = "observe: it runs, and what it would have done is only logged"},
+    {.name = NULL},
+};
+
+const struct milter_option keys_condition[] = {
+    {.name = "client", .type = MILTER_ADDRESSES, .help = "networks of the client"},
+    {.name = "listener", .type = MILTER_LIST, .help = "listeners, by name"},
+    {.name = "authenticated",
+     .type = MILTER_BOOL,
+     .help = "whether the client has logged in (SMTP AUTH)"},
+    {.name = "sender_domain",
+     .type = MILTER_LIST,
+     .help = "domains of the sender; .example.com has those below it too"},
+    {.name = "rcpt_domain",
+     .type = MILTER_LIST,
+     .help = "domains of recipients: one of them for only, all of them for unless"},
+    {.name = "macro",
+     .type = MILTER_LIST,
+     .help = "macros of connect, helo and mail: \"name=value\", or \"name\" for one that is set"},
+    {.name = "larger", .type = MILTER_SIZE, .help = "messages of more than so many bytes"},
+    {.name = "smaller", .type = MILTER_SIZE, .help = "messages of fewer than so many bytes"},
     {.name = NULL},
 };
 
 const struct keys_table keys_tables[] = {
-    {"", keys_top},        {"workers", keys_workers},
-    {"log", keys_log},     {"listeners", keys_listener},
-    {"chains", keys_link}, {NULL, NULL},
+    {"", keys_top},
+    {"workers", keys_workers},
+    {"log", keys_log},
+    {"headers_limit", keys_headers_limit},
+    {"listeners", keys_listener},
+    {"chains", keys_link},
+    {"only", keys_condition},
+    {"unless", keys_condition},
+    {NULL, NULL},
 };

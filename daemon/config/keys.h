@@ -13,8 +13,10 @@ extern const struct milter_option keys_workers[];
 extern const struct milter_option keys_log[];
 extern const struct milter_option keys_listener[];
 extern const struct milter_option keys_link[];
+extern const struct milter_option keys_headers_limit[];
+extern const struct milter_option keys_condition[];
 
-/* What stands beside keys_top and is no option: "workers log listeners chains". */
+/* What stands beside keys_top and is no option: groups and lists. */
 extern const char keys_groups[];
 
 /* Kept from plugins for later versions, separated by spaces. */

@@ -12,7 +12,7 @@
 struct scan {
     struct source *source;
     struct errors *errors;
-    unsigned depth; /* of includes */
+    unsigned depth, includes; /* open now, and all so far */
     bool failed;
     bool after_string; /* then line ends wait in `held` for the next token */
     size_t comma;      /* where the text goes on after a comma that is the last token; or 0 */

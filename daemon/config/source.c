@@ -124,6 +124,11 @@ source_include(struct scan *scan, const char *name, struct config_place from)
                       SOURCE_DEPTH);
         return -1;
     }
+    if (++scan->includes > SOURCE_INCLUDES) {
+        scan_complain(scan, from, "%s cannot be included: more than %d includes", name,
+                      SOURCE_INCLUDES);
+        return -1;
+    }
     if (name[0] == '/' || slash == NULL)
         path = xstrdup(name);
     else

@@ -12,7 +12,8 @@
 
 enum {
     SOURCE_MAX = 4 << 20, /* bytes, all files together */
-    SOURCE_DEPTH = 10,    /* files that include each other */
+    SOURCE_DEPTH = 10,    /* of includes within includes */
+    SOURCE_INCLUDES = 1000,
 };
 
 /* All zero is an empty source. */

@@ -110,7 +110,7 @@ accept_one(struct acceptor *acceptor, const struct door *door)
     }
     if (door->listener->config->kind != SOCKET_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    connection_open(acceptor->host, fd, door->chain);
+    connection_open(acceptor->host, fd, door->chain, door->listener->config->name);
     update(acceptor);
     return acceptor->open;
 }

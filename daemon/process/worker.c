@@ -2,8 +2,8 @@
  * worker - drops privileges, loads the plugins, says "ready" and serves.
  *
  * Decides the order of that, and how a worker ends: on TERM, or when the master has
- * gone, it accepts no more, lets the connections finish, and after drain_timeout closes
- * what is left. Does not know the other workers. Everything here lives as long
+ * gone, it accepts no more and lets the connections finish; after drain_timeout it takes
+ * no new messages, and a little later closes what is left. Does not know the others. Everything here lives as long
  * as the process, and is given back in reverse order so that leaks show.
  */
 #define _GNU_SOURCE
@@ -22,6 +22,8 @@
 #include "process/acceptor.h"
 #include "process/report.h"
 #include "session/connection.h"
+
+enum { REFUSING_MS = 2000 }; /* for mail servers to be told 421; the master kills later */
 
 struct worker {
     const struct worker_job *job;
@@ -62,18 +64,25 @@ on_libevent_line(int severity, const char *text)
 }
 
 static void
+set_deadline(struct worker *worker, int64_t milliseconds)
+{
+    const struct timeval deadline = {.tv_sec = milliseconds / 1000,
+                                     .tv_usec = milliseconds % 1000 * 1000};
+
+    event_add(worker->on_deadline, &deadline);
+}
+
+static void
 drain(struct worker *worker)
 {
-    int64_t limit = worker->job->config->drain_timeout;
-    const struct timeval deadline = {.tv_sec = limit / 1000, .tv_usec = limit % 1000 * 1000};
-
     if (worker->draining)
         return;
     worker->draining = true;
     acceptor_stop(worker->acceptor);
     event_del(worker->on_master_gone);
-    event_add(worker->on_deadline, &deadline);
+    set_deadline(worker, worker->job->config->drain_timeout);
     connection_drain(&worker->host);
+    log_debug("draining, %u open", worker->host.count);
     if (worker->host.count == 0)
         event_base_loopbreak(worker->base);
 }
@@ -102,8 +111,12 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    log_warning("closing %u connections that have not finished within drain_timeout",
-                worker->host.count);
+    if (!worker->host.refuse) {
+        connection_refuse_messages(&worker->host);
+        set_deadline(worker, REFUSING_MS);
+        return;
+    }
+    log_warning("closing %u connections that have not finished", worker->host.count);
     connection_close_all(&worker->host);
     event_base_loopbreak(worker->base);
 }

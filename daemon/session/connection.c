@@ -395,7 +395,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 /* ---- the host ---------------------------------------------------------------- */
 
 int
-connection_open(struct connection_host *host, int fd, struct chain *chain)
+connection_open(struct connection_host *host, int fd, struct chain *chain, const char *listener)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     struct sockaddr_storage address;
@@ -409,7 +409,7 @@ connection_open(struct connection_host *host, int fd, struct chain *chain)
         getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.ss_family != AF_UNIX;
     connection->peer =
         (struct session_peer){.send_now = send_now, .arg = connection, .refuse = &host->refuse};
-    connection->session = session_new(chain, &connection->peer);
+    connection->session = session_new(chain, listener, &connection->peer);
     if (connection->session == NULL)
         goto fail;
     event_assign(&connection->event, host->base, fd, EV_READ | EV_PERSIST, on_event, connection);

@@ -33,8 +33,10 @@ struct connection_host {
 int connection_host_init(struct connection_host *host, struct event_base *base);
 void connection_host_fini(struct connection_host *host);
 
-/* Takes over a connected, non-blocking descriptor; closes it where it fails (-1). */
-int connection_open(struct connection_host *host, int fd, struct chain *chain);
+/* Takes over a connected, non-blocking descriptor; closes it where it fails (-1).
+   listener: the name of where it came in, borrowed. */
+int connection_open(struct connection_host *host, int fd, struct chain *chain,
+                    const char *listener);
 
 /* The worker stops: connections that have not negotiated are closed, all others are served
    until the mail server quits, as it would defer the rest of an SMTP session otherwise. */

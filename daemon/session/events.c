@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "chain/authres.h"
 #include "chain/envelope.h"
 #include "chain/headers.h"
 #include "wire/decode.h"
@@ -18,6 +19,16 @@ static enum events_result
 no_memory(void)
 {
     errno = ENOMEM;
+    return EVENTS_NO_ROOM;
+}
+
+/* The rest is left out for plugins, or the message is deferred, as `over_limit` says. */
+static enum events_result
+over_limit(const struct chain_run *run)
+{
+    if (!run->chain->limits.tempfail)
+        return EVENTS_READY;
+    errno = EMSGSIZE;
     return EVENTS_NO_ROOM;
 }
 
@@ -144,6 +155,11 @@ make_header(struct chain_run *run, const struct frame *frame, struct chain_event
     event->header = headers_received(run->message, event->text, event->value, run->exact_values);
     if (event->header == NULL && errno == ENOMEM)
         return EVENTS_NO_ROOM;
+    if (event->header == NULL)
+        return over_limit(run);
+    if (run->chain->needs & MILTER_NEEDS_AUTH_RESULTS &&
+        authres_check_received(run, event->header) < 0)
+        return no_memory();
     return EVENTS_READY;
 }
 
@@ -164,7 +180,7 @@ make_body(struct chain_run *run, const struct frame *frame, struct chain_event *
     if (run->message->keeps_body &&
         spool_append(&run->message->body, frame->data, frame->length) < 0)
         return EVENTS_NO_ROOM;
-    return EVENTS_READY;
+    return run->message->body.cut ? over_limit(run) : EVENTS_READY;
 }
 
 static enum events_result

@@ -11,7 +11,7 @@
 enum events_result {
     EVENTS_READY,
     EVENTS_MALFORMED, /* the mail server's fault */
-    EVENTS_NO_ROOM,   /* no memory, or the spool is full; errno says */
+    EVENTS_NO_ROOM,   /* no memory, the spool is full, or over a limit; errno says */
 };
 
 /* event->event says which. Strings in the event are borrowed from the packet. */

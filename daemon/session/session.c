@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/address.h"
 #include "base/log.h"
+#include "chain/authres.h"
 #include "chain/edits.h"
 #include "chain/envelope.h"
 #include "chain/headers.h"
@@ -67,7 +67,7 @@ progress(void *arg)
 static const struct chain_host host = {.progress = progress};
 
 struct session *
-session_new(struct chain *chain, const struct session_peer *peer)
+session_new(struct chain *chain, const char *listener, const struct session_peer *peer)
 {
     struct session *session = calloc(1, sizeof(*session));
 
@@ -79,6 +79,7 @@ session_new(struct chain *chain, const struct session_peer *peer)
         free(session);
         return NULL;
     }
+    session->run->listener = listener;
     return session;
 }
 
@@ -324,7 +325,8 @@ finish_message(struct session *session, const struct chain_outcome *outcome, str
     session->body_sent = 0;
     session->edits = (struct edit_list){0};
     if ((outcome->verdict == MILTER_CONTINUE || outcome->verdict == MILTER_ACCEPT) &&
-        edits_make(session->run->message, &session->edits) < 0) {
+        (authres_write(session->run) < 0 ||
+         edits_make(session->run->message, &session->edits) < 0)) {
         log_error("%s: no memory for the edits; the message is deferred",
                   chain_queue_id(session->run));
         session->edits = (struct edit_list){0};

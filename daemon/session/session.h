@@ -29,8 +29,9 @@ struct session_peer {
     const bool *refuse; /* while true new messages are answered 421: the worker is going */
 };
 
-/* NULL when there is no memory. peer is borrowed. */
-struct session *session_new(struct chain *chain, const struct session_peer *peer);
+/* NULL when there is no memory. listener: its name, for conditions; all are borrowed. */
+struct session *session_new(struct chain *chain, const char *listener,
+                            const struct session_peer *peer);
 
 /* The connection is gone: an open message is aborted, plugins are told. `reason` is NULL
    where it ended in good order. */

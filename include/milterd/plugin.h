@@ -167,6 +167,8 @@ enum milter_need {
                                            SMFIP_MDS_256K, SMFIP_MDS_1M */
     MILTER_NEEDS_CLIENT = 0x40,         /* milter_client() and milter_helo() without having
                                            on_connect or on_helo */
+    MILTER_NEEDS_AUTH_RESULTS = 0x80,   /* milter_auth_result(), and forged
+                                           Authentication-Results fields taken out */
 };
 
 /*
@@ -498,6 +500,16 @@ MILTER_API int milter_header_insert_before(milter_ctx *ctx, milter_header *h, co
                                            const char *value);
 MILTER_API int milter_header_insert_after(milter_ctx *ctx, milter_header *h, const char *name,
                                           const char *value);
+
+/*
+ * Reports how an authentication method judged the message (RFC 8601): method
+ * "spf", result "pass", properties "smtp.mailfrom=example.org" (or NULL), reason any text
+ * (or NULL). The host writes what all plugins report into one Authentication-Results
+ * field above everything, with `authserv_id` from milter.conf, and takes out fields that
+ * came with the message and claim to be ours. Needs MILTER_NEEDS_AUTH_RESULTS.
+ */
+MILTER_API int milter_auth_result(milter_ctx *ctx, const char *method, const char *result,
+                                  const char *properties, const char *reason);
 
 /* An address with or without <>; args NULL, or "NOTIFY=NEVER ORCPT=..." */
 MILTER_API int milter_add_rcpt(milter_ctx *ctx, const char *address, const char *args);

@@ -29,6 +29,10 @@ class Milterd:
     """config: text of milter.conf. files: {name: text} beside it. values: for more @name@."""
 
     def __init__(self, config, files=None, **values):
+        if not os.access(program(), os.X_OK):
+            raise case.Failure(f"{program()} is not built; MILTERD= says where it is")
+        if not os.path.isdir(plugin_dir()):
+            raise case.Failure(f"{plugin_dir()} is no directory; PLUGIN_DIR= says where they are")
         self.place = place.Place("milterd")
         self.port = place.free_port()
         self._child = None
@@ -58,8 +62,6 @@ class Milterd:
 
     def start(self):
         """Comes back when it serves."""
-        if not os.access(program(), os.X_OK):
-            raise case.Failure(f"{program()} is not built; say where it is with MILTERD=")
         with open(self.place.join("log"), "ab") as log:
             self._child = subprocess.Popen(
                 [program(), "-f", "-c", self.place.join("milter.conf")],

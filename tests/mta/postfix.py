@@ -75,7 +75,6 @@ class Postfix:
             raise case.Skip("needs root to run a private Postfix")
         if not shutil.which("postconf", path="/usr/sbin:/sbin:" + os.environ.get("PATH", "")):
             raise case.Skip("needs Postfix (Debian package postfix)")
-        self.place = place.Place("milterd-postfix")
         self._daemons = _postconf("daemon_directory")
         self._sink_port = sink_port
         self._services = {"smtpd": {}, **(ports or {})}
@@ -87,6 +86,7 @@ class Postfix:
         self._master = None
         self._session = None
         self.ports = {}
+        self.place = place.Place("milterd-postfix")
 
     # -- running ---------------------------------------------------------------
 

@@ -55,7 +55,7 @@ class Delivery:
         return f"<from {self.sender} to {self.addresses}, {len(self.content)} bytes>"
 
 
-def _path(line):
+def path_of(line):
     """ "MAIL FROM:<a@b> SIZE=1" -> "a@b", ["SIZE=1"]; a quoted local part may hold anything."""
     text = line.partition(b":")[2].strip().decode("utf-8", "surrogateescape")
     quoted = False
@@ -137,9 +137,9 @@ class Sink:
                     f"250{'-' if name is not names[-1] else ' '}{name}".encode() for name in names
                 )
             elif verb == b"MAIL":
-                current = Delivery(*_path(line))
+                current = Delivery(*path_of(line))
             elif verb == b"RCPT" and current:
-                current.recipients.append(_path(line))
+                current.recipients.append(path_of(line))
             elif verb == b"DATA" and current:
                 connection.sendall(b"354 go on\r\n")
                 content = self._content(lines)

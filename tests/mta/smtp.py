@@ -69,11 +69,15 @@ def stuffed(content):
 
 
 class Client:
-    """Connects at once; the server's greeting is in `greeting`."""
+    """
+    Connects at once, from the address source where given (127.0.0.9); the server's
+    greeting is in `greeting`.
+    """
 
-    def __init__(self, port, host="127.0.0.1", timeout=60.0):
+    def __init__(self, port, host="127.0.0.1", timeout=60.0, source=None):
         self.transcript = []
-        self._socket = socket.create_connection((host, port), timeout)
+        origin = (source, 0) if source else None
+        self._socket = socket.create_connection((host, port), timeout, origin)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._input = self._socket.makefile("rb")
         self.greeting = self.reply()
@@ -176,9 +180,9 @@ class Client:
         self.transcript.append(("C", _bytes(line).decode("utf-8", "surrogateescape")))
 
 
-def say(port, **attributes):
+def say(port, source=None, **attributes):
     """A client that has said EHLO, as another client where attributes (see xclient) are given."""
-    client = Client(port)
+    client = Client(port, source=source)
     hello = attributes.pop("hello", "client.example.org")
     client.ehlo(hello)
     if attributes:
