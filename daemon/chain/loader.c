@@ -4,23 +4,16 @@
  * mends a configuration once. A shared object is opened once however many
  * places it has; each place has its own options and its own on_load.
  *
- * What is read of a plugin before its ABI is known is the ABI alone; its table
- * is copied into the size this version knows, so an older plugin's missing
- * fields are zero.
+ * A plugin's table is copied into the size this version knows, so an older
+ * plugin's missing fields are zero.
  */
 #include "chain/loader.h"
 
-#include <ctype.h>
-#include <dlfcn.h>
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/log.h"
-#include "chain/verdict.h"
+#include "chain/object.h"
 
 /* One shared object. */
 struct loaded {
@@ -35,127 +28,7 @@ struct chain_set {
     struct loaded *plugins;
 };
 
-/* ---- one file --------------------------------------------------------------- */
-
-/* Whoever may write the file runs code in the worker. */
-static int
-check_file(const struct config_link *link, struct errors *errors)
-{
-    struct stat status;
-
-    if (stat(link->path, &status) < 0) {
-        if (errno == ENOENT)
-            errors_add(errors, link->place,
-                       "plugin %s: there is no file %s; install the plugin there, or set "
-                       "plugin_dir, or give a path with a slash",
-                       link->plugin, link->path);
-        else
-            errors_add(errors, link->place, "plugin %s: %s cannot be read: %s", link->plugin,
-                       link->path, strerror(errno));
-        return -1;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        errors_add(errors, link->place, "plugin %s: %s is not a file", link->plugin, link->path);
-        return -1;
-    }
-    if (status.st_uid != 0 && status.st_uid != geteuid()) {
-        errors_add(errors, link->place,
-                   "plugin %s: %s belongs to user %u; it must belong to root or to the user who "
-                   "runs milterd: chown root %s",
-                   link->plugin, link->path, (unsigned)status.st_uid, link->path);
-        return -1;
-    }
-    if (status.st_mode & S_IWOTH) {
-        errors_add(errors, link->place, "plugin %s: everybody can write to %s: chmod o-w %s",
-                   link->plugin, link->path, link->path);
-        return -1;
-    }
-    return 0;
-}
-
-static void
-explain_dlopen(const struct config_link *link, const char *reason, struct errors *errors)
-{
-    static const char undefined[] = "undefined symbol: ";
-    const char *symbol = strstr(reason, undefined);
-
-    if (symbol != NULL) {
-        symbol += sizeof(undefined) - 1;
-        int length = (int)strcspn(symbol, " ,(");
-        errors_add(errors, link->place, "plugin %s: %s needs the symbol %.*s, which %s; %s",
-                   link->plugin, link->path, length, symbol,
-                   strncmp(symbol, "milter_", 7) == 0 ? "this version of milterd does not have"
-                                                      : "nothing defines",
-                   strncmp(symbol, "milter_", 7) == 0
-                       ? "build it with this version's <milterd/plugin.h>"
-                       : "link the plugin with the library that has it");
-    } else {
-        errors_add(errors, link->place, "plugin %s: %s cannot be loaded: %s", link->plugin,
-                   link->path, reason);
-    }
-}
-
-/* Bytes of a newer plugin's table that this version does not know must be unused. */
-static bool
-unknown_fields_used(const struct milter_plugin *table)
-{
-    const char *at = (const char *)table + sizeof(*table), *end = (const char *)table + table->size;
-
-    while (at < end)
-        if (*at++ != '\0')
-            return true;
-    return false;
-}
-
-static int
-check_table(const struct milter_plugin *table, const struct config_link *link,
-            struct errors *errors)
-{
-    if (table->abi != MILTER_ABI) {
-        errors_add(errors, link->place,
-                   "plugin %s: %s was built for plugin ABI %u, this milterd has %u: build it again "
-                   "with this version's <milterd/plugin.h>",
-                   link->plugin, link->path, table->abi, (unsigned)MILTER_ABI);
-        return -1;
-    }
-    if (table->size < offsetof(struct milter_plugin, on_load) || table->size > 65536 ||
-        table->option_size < offsetof(struct milter_option, help) + sizeof(char *)) {
-        errors_add(errors, link->place,
-                   "plugin %s: the table in %s has no valid sizes: begin it with "
-                   "MILTER_PLUGIN_HEAD",
-                   link->plugin, link->path);
-        return -1;
-    }
-    if (table->size > sizeof(*table) && unknown_fields_used(table)) {
-        errors_add(errors, link->place,
-                   "plugin %s: %s uses what only a newer milterd has: install that, or build the "
-                   "plugin with this version's header",
-                   link->plugin, link->path);
-        return -1;
-    }
-    return 0;
-}
-
-static const struct milter_plugin *
-open_file(const struct config_link *link, struct errors *errors)
-{
-    if (check_file(link, errors) < 0)
-        return NULL;
-    void *object = dlopen(link->path, RTLD_NOW | RTLD_LOCAL);
-    if (object == NULL) {
-        explain_dlopen(link, dlerror(), errors);
-        return NULL;
-    }
-    const struct milter_plugin *table = dlsym(object, "milter_plugin_table");
-    if (table == NULL) {
-        errors_add(errors, link->place,
-                   "plugin %s: %s is no milterd plugin: it does not define milter_plugin_table "
-                   "(see MILTER_PLUGIN in <milterd/plugin.h>)",
-                   link->plugin, link->path);
-        return NULL;
-    }
-    return check_table(table, link, errors) == 0 ? table : NULL;
-}
+/* ---- one place in a chain ------------------------------------------------------ */
 
 static const struct milter_plugin *
 load_once(struct chain_set *set, const struct config_link *link, struct errors *errors)
@@ -167,13 +40,11 @@ load_once(struct chain_set *set, const struct config_link *link, struct errors *
             return loaded->table;
     loaded = xcalloc(1, sizeof(*loaded));
     loaded->path = link->path;
-    loaded->table = open_file(link, errors);
+    loaded->table = object_open(link, errors);
     loaded->next = set->plugins;
     set->plugins = loaded;
     return loaded->table;
 }
-
-/* ---- one place in a chain ------------------------------------------------------ */
 
 static bool
 in_words(const char *words, const char *word)
@@ -417,6 +288,26 @@ loader_chain(struct chain_set *set, const char *name)
     return NULL;
 }
 
+/* "unless client = ( "10.0.0.0/8" ) and authenticated = true, or ..." */
+static void
+print_conditions(const char *key, const struct config_condition *list, size_t count, FILE *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool first = true;
+
+        fprintf(out, "       %s ", i == 0 ? key : "or");
+        for (size_t k = 0; k < list[i].values->count; k++) {
+            const struct option_value *value = &list[i].values->values[k];
+            if (!value->set)
+                continue;
+            fprintf(out, "%s%s = ", first ? "" : " and ", value->option->name);
+            options_print_value(value, out);
+            first = false;
+        }
+        fputc('\n', out);
+    }
+}
+
 void
 loader_print(const struct chain_set *set, bool settings, FILE *out)
 {
@@ -434,6 +325,10 @@ loader_print(const struct chain_set *set, bool settings, FILE *out)
             fprintf(out, "  %s %s%s%s\n", link->config->path, link->plugin.version,
                     link->plugin.description != NULL ? ": " : "",
                     link->plugin.description != NULL ? link->plugin.description : "");
+            if (link->observes)
+                fprintf(out, "       mode observe: nothing of it takes effect\n");
+            print_conditions("only", link->config->only, link->config->only_count, out);
+            print_conditions("unless", link->config->unless, link->config->unless_count, out);
             if (settings)
                 options_print(link->options, "       ", out);
         }

@@ -3,8 +3,9 @@
  *
  * Decides the order of that, and how a worker ends: on TERM, or when the master has
  * gone, it accepts no more and lets the connections finish; after drain_timeout it takes
- * no new messages, and a little later closes what is left. Does not know the others. Everything here lives as long
- * as the process, and is given back in reverse order so that leaks show.
+ * no new messages, and a little later closes what is left. Does not know the other
+ * workers. Everything here lives as long as the process, and is given back in reverse
+ * order so that leaks show.
  */
 #define _GNU_SOURCE
 #include "process/worker.h"

@@ -19,18 +19,14 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "chain/authres.h"
-#include "chain/edits.h"
 #include "chain/envelope.h"
-#include "chain/headers.h"
+#include "session/burst.h"
 #include "session/events.h"
 #include "session/negotiate.h"
 #include "session/states.h"
 #include "session/summary.h"
 #include "wire/decode.h"
 #include "wire/protocol.h"
-
-enum { FLUSH_ABOVE = 256 * 1024 };
 
 struct session_wire {
     struct negotiated agreed;
@@ -47,10 +43,7 @@ struct session {
     bool settled; /* verdict at connect or helo: answers for the whole connection */
     struct chain_outcome settlement;
 
-    /* The burst at the end of a message. */
-    struct edit_list edits;
-    size_t next_edit;
-    uint64_t body_sent;
+    struct burst burst; /* at the end of a message, and what is said after it */
     struct chain_outcome final;
 
     char fault[160];
@@ -159,7 +152,7 @@ end_message(struct session *session, enum milter_end end, const struct chain_out
     summary_message(session->run, end_names[end], outcome, edits);
     chain_message_end(session->run, end, outcome);
     session->holds = false;
-    session->edits = (struct edit_list){0};
+    session->burst = (struct burst){0};
     if (session->wire.state > STATE_IDLE)
         session->wire.state = STATE_IDLE;
 }
@@ -211,75 +204,6 @@ go_on(const struct states_command *command, const struct session *session, struc
         encode_simple(out, REPLY_CONTINUE);
 }
 
-/* Values are kept with the space after the colon; only an MTA that said so gets it. */
-static const char *
-wire_value(const struct session *session, const char *raw)
-{
-    return raw[0] == ' ' && !session->run->exact_values ? raw + 1 : raw;
-}
-
-static void
-encode_edit(const struct session *session, const struct edit *edit, struct encode *out)
-{
-    switch (edit->kind) {
-    case EDIT_CHANGE_HEADER:
-        encode_header_at(out, REPLY_CHANGE_HEADER, edit->index, edit->name,
-                         wire_value(session, edit->value));
-        break;
-    case EDIT_ADD_HEADER:
-        encode_header(out, REPLY_ADD_HEADER, edit->name, wire_value(session, edit->value));
-        break;
-    case EDIT_INSERT_HEADER:
-        encode_header_at(out, REPLY_INSERT_HEADER, edit->index, edit->name,
-                         wire_value(session, edit->value));
-        break;
-    case EDIT_SENDER:
-        encode_begin(out, REPLY_CHANGE_SENDER);
-        encode_string(out, edit->name);
-        if (edit->value != NULL)
-            encode_string(out, edit->value);
-        encode_end(out);
-        break;
-    case EDIT_DELETE_RCPT:
-        encode_text(out, REPLY_DELETE_RCPT, edit->name);
-        break;
-    case EDIT_ADD_RCPT:
-        if (edit->value != NULL)
-            encode_header(out, REPLY_ADD_RCPT_ARGS, edit->name, edit->value);
-        else
-            encode_text(out, REPLY_ADD_RCPT, edit->name);
-        break;
-    case EDIT_QUARANTINE:
-        encode_text(out, REPLY_QUARANTINE, edit->name);
-        break;
-    case EDIT_BODY:
-        break;
-    }
-}
-
-/* The next piece of a new body. False: it cannot be read. */
-static bool
-encode_body(struct session *session, const struct spool *body, struct encode *out)
-{
-    static uint8_t chunk[FRAME_DATA_DEFAULT];
-    const uint8_t *span = spool_span(body);
-    uint64_t left = body->size - session->body_sent;
-    size_t length = left < sizeof(chunk) ? (size_t)left : sizeof(chunk);
-
-    if (span != NULL) {
-        span += session->body_sent;
-    } else {
-        ptrdiff_t n = spool_read(body, session->body_sent, chunk, length);
-        if (n < 0 || (n == 0 && length > 0))
-            return false;
-        span = chunk;
-        length = (size_t)n;
-    }
-    encode_chunk(out, REPLY_REPLACE_BODY, span, length);
-    session->body_sent += length;
-    return true;
-}
-
 /* Edits already sent are not applied by either mail server when a failure follows. */
 static enum session_status
 give_up_burst(struct session *session, struct encode *out)
@@ -296,40 +220,30 @@ give_up_burst(struct session *session, struct encode *out)
 enum session_status
 session_continue(struct session *session, struct encode *out)
 {
-    while (session->next_edit < session->edits.count) {
-        const struct edit *edit = &session->edits.items[session->next_edit];
-
-        if (edit->kind == EDIT_BODY) {
-            if (!encode_body(session, edit->body, out))
-                return give_up_burst(session, out);
-            if (session->body_sent < edit->body->size) {
-                if (out->length > FLUSH_ABOVE)
-                    return SESSION_FLUSH;
-                continue;
-            }
-        } else {
-            encode_edit(session, edit, out);
-        }
-        session->next_edit++;
+    switch (burst_encode(&session->burst, session->run, out)) {
+    case BURST_FLUSH:
+        return SESSION_FLUSH;
+    case BURST_FAILED:
+        return give_up_burst(session, out);
+    case BURST_DONE:
+        break;
     }
     answer(&session->final, out);
-    end_message(session, end_of(session, &session->final), &session->final, session->edits.count);
+    end_message(session, end_of(session, &session->final), &session->final,
+                session->burst.edits.count);
     return SESSION_MORE;
 }
 
 static enum session_status
 finish_message(struct session *session, const struct chain_outcome *outcome, struct encode *out)
 {
+    bool passes = outcome->verdict == MILTER_CONTINUE || outcome->verdict == MILTER_ACCEPT;
+
     session->final = *outcome;
-    session->next_edit = 0;
-    session->body_sent = 0;
-    session->edits = (struct edit_list){0};
-    if ((outcome->verdict == MILTER_CONTINUE || outcome->verdict == MILTER_ACCEPT) &&
-        (authres_write(session->run) < 0 ||
-         edits_make(session->run->message, &session->edits) < 0)) {
+    session->burst = (struct burst){0};
+    if (passes && burst_begin(&session->burst, session->run) < 0) {
         log_error("%s: no memory for the edits; the message is deferred",
                   chain_queue_id(session->run));
-        session->edits = (struct edit_list){0};
         session->final =
             (struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = MILTER_EVENT_EOM};
     }

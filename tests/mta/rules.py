@@ -18,6 +18,7 @@ chains = {
         { plugin = "access";
           rules = [
             "accept client 192.0.2.7",
+            "reject client 127.0.0.9 550 5.7.1 no mail from ${client_addr}",
             "reject client 192.0.2.0/24 550 5.7.1 no mail from ${client_addr}",
             "reject client 2001:db8:7::/48 550 5.7.1 no mail from ${client_addr}",
             "reject name .dialup.example.com 550 5.7.25 ${client_name} is no mail server",
@@ -66,13 +67,10 @@ MAIL = (
     b"\r\n"
 )
 
+
 def fields(delivery):
     """The header with the mail server's own field, which differs each time, cut short."""
     return [b"Received" if b"by mta.example.test (" in f else f for f in delivery.fields()]
-
-
-def is_named(field, name):
-    return field.lower().startswith(name + b":")
 
 
 def as_edited(header, client, sender, queue_id):
@@ -81,7 +79,7 @@ def as_edited(header, client, sender, queue_id):
     for field in header:
         if field == b"Received":
             out += [field, b"X-Client: " + client]
-        elif is_named(field, b"subject"):
+        elif field.lower().startswith(b"subject:"):
             name, _, value = field.partition(b":")
             out.append(name + b": [ext]" + value)
         elif not field.lower().startswith(b"x-spam-"):

@@ -63,8 +63,8 @@ define(`confDONT_PROBE_INTERFACES', `True')dnl
 define(`confLOG_LEVEL', `14')dnl
 define(`confMILTER_LOG_LEVEL', `14')dnl
 define(`confMAX_HEADERS_LENGTH', `0')dnl
-define(`confREFUSE_LA', `0')dnl
-define(`confQUEUE_LA', `0')dnl
+define(`confREFUSE_LA', `1000')dnl
+define(`confQUEUE_LA', `1000')dnl
 define(`confBAD_RCPT_THROTTLE', `0')dnl
 define(`confSEVEN_BIT_INPUT', `False')dnl
 define(`confEIGHT_BIT_HANDLING', `pass8')dnl
@@ -120,7 +120,7 @@ def fetch():
 
 def _apt_get(words, directory):
     """Once more with fresh lists where it fails: a new machine has none."""
-    base = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
+    base = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::http::Timeout=20"]
     for command in ([*base, *words], [*base, "update"], [*base, *words]):
         done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
         if done.returncode == 0 and "update" not in command:
@@ -224,7 +224,7 @@ class Sendmail:
     def warnings(self):
         """Lines of the log about trouble with a milter, or Sendmail's own."""
         words = re.compile(
-            r"Milter \(\S+\): (?!init success)|[Mm]ilter_\w+ ?\(|Milter: .*fail|SYSERR"
+            r"Milter \(\S+\): (?!init success|abort filter|quit filter)|[Mm]ilter_\w+ ?\(|Milter: .*fail|SYSERR"
         )
         return [line for line in self.log().splitlines() if words.search(line)]
 
