@@ -414,7 +414,8 @@ def test_many_clients_at_once():
                 for turn in range(5):
                     content = b"Subject: %d %d\r\n\r\n%s\r\n" % (number, turn, b"z" * 1000)
                     sender = f"a{number}.{turn}@example.org"
-                    accepted(client.message(sender, ["nobody@example.net", "b@example.net"], content))
+                    recipients = ["nobody@example.net", "b@example.net"]
+                    accepted(client.message(sender, recipients, content))
                 client.quit()
         except Exception as problem:  # pylint: disable=broad-except
             problems.append(f"client {number}: {problem!r}")

@@ -76,26 +76,23 @@ copy_file(const char *from, const char *to)
 
 /* Workers of another user have to be able to read them, wherever the build is. */
 static void
-copy_plugins(const struct running *running)
+copy_plugins(const struct running *running, const char *from)
 {
-    const char *from = getenv("PLUGIN_DIR");
-    DIR *directory = opendir(from ? from : "plugins");
+    DIR *directory = opendir(from);
     const struct dirent *entry;
 
-    if (!directory)
-        fail_msg("no plugins in %s", from ? from : "plugins");
-    assert_int_equal(mkdir(running->plugins, 0755), 0);
-    while ((entry = readdir(directory)) != NULL) {
+    while (directory && (entry = readdir(directory)) != NULL) {
         size_t length = strlen(entry->d_name);
         char source[1024], target[512];
 
         if (length < 3 || strcmp(entry->d_name + length - 3, ".so") != 0)
             continue;
-        snprintf(source, sizeof source, "%s/%s", from ? from : "plugins", entry->d_name);
+        snprintf(source, sizeof source, "%s/%s", from, entry->d_name);
         snprintf(target, sizeof target, "%s/%s", running->plugins, entry->d_name);
         copy_file(source, target);
     }
-    closedir(directory);
+    if (directory)
+        closedir(directory);
 }
 
 static void
@@ -150,6 +147,7 @@ int
 running_set_up(void **state)
 {
     struct running *running = calloc(1, sizeof *running);
+    const char *plugins = getenv("PLUGIN_DIR"), *unruly = getenv("TEST_PLUGINS");
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGPIPE, SIG_IGN);
@@ -161,7 +159,9 @@ running_set_up(void **state)
     snprintf(running->socket, sizeof running->socket, "%s/socket", running->folder);
     snprintf(running->plugins, sizeof running->plugins, "%s/plugins", running->folder);
     running->port = free_port();
-    copy_plugins(running);
+    assert_int_equal(mkdir(running->plugins, 0755), 0);
+    copy_plugins(running, plugins ? plugins : "plugins");
+    copy_plugins(running, unruly ? unruly : "tests/plugins");
     *state = running;
     return 0;
 }
@@ -302,14 +302,21 @@ running_call(struct running *running, ...)
 }
 
 void
-running_start(struct running *running)
+running_begin(struct running *running)
 {
     char program[] = "milterd", foreground[] = "-f", config[] = "-c";
     char *arguments[] = {program, foreground, config, running->config, NULL};
-    int status;
 
     unlink(running->log);
     running->master = start(running, arguments, running->log, running->log);
+}
+
+void
+running_start(struct running *running)
+{
+    int status;
+
+    running_begin(running);
     for (int64_t until = now() + LIMIT_MS; now() < until; tick()) {
         if (strstr(running_log(running), " ready: "))
             return;

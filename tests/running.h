@@ -1,7 +1,7 @@
 /*
  * running - a milterd that a test runs: in a folder of its own, with a milter.conf
  * of the test's. The program is MILTERD of the environment, its plugins are those in
- * PLUGIN_DIR. Whatever it leaves behind is found and ended, and fails the test.
+ * PLUGIN_DIR and TEST_PLUGINS. Whatever it leaves behind is found and ended, and fails the test.
  *
  * Functions fail the test themselves where something goes wrong.
  */
@@ -35,7 +35,8 @@ void running_configure(struct running *running, const char *format, ...)
    the signal's number where it was killed. */
 int running_call(struct running *running, ...);
 
-/* Starts milterd -f and waits until it is ready. */
+/* Starts milterd -f; the other waits until it is ready as well. */
+void running_begin(struct running *running);
 void running_start(struct running *running);
 
 /* Waits until the master is gone and answers as running_call() does. All its workers

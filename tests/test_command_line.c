@@ -86,7 +86,9 @@ test_binds_nothing(void **state)
 {
     struct running *running = *state;
 
-    configure_well(running);
+    running_configure(
+        running, "listeners = ( { socket = \"unix:%s\"; } ); chains = { in = ( \"hello\" ); };",
+        running->socket);
     assert_int_equal(running_call(running, "-t", "-c", running->config, NULL), 0);
     assert_int_equal(access(running->socket, F_OK), -1);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -149,6 +151,31 @@ test_tells_all_errors_of_plugins(void **state)
     snprintf(line, sizeof line, "%s:%d: ", running->config, geteuid() == 0 ? 6 : 5);
     assert_in(line, running->errors);
     assert_in("heeder", running->errors);
+}
+
+/* A crash is an error like any other, at the end as well. */
+static void
+test_survives_plugins(void **state)
+{
+    static const struct {
+        const char *does, *words;
+    } cases[] = {
+        {"crash", "the process that loads the plugins (pid "},
+        {"crash", ") killed by SIGABRT"},
+        {"exit", ") exited with status 3\n"},
+        {"crash_at_unload", "after the plugins were loaded\n"},
+    };
+    struct running *running = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        running_configure(running,
+                          "listeners = ( { socket = \"unix:%s\"; } );\n"
+                          "chains = { in = ( { plugin = \"unruly\"; does = \"%s\"; } ); };\n",
+                          running->socket, cases[i].does);
+        assert_int_equal(running_call(running, "-t", "-c", running->config, NULL), EX_CONFIG);
+        assert_in(cases[i].words, running->errors);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    }
 }
 
 static void
@@ -239,6 +266,7 @@ main(void)
         CASE(settings_have_file_and_line),
         CASE(test_tells_all_errors),
         CASE(test_tells_all_errors_of_plugins),
+        CASE(test_survives_plugins),
         CASE(ordinary_user_may_test),
         CASE(exit_statuses),
         CASE(log_file_that_cannot_be_opened),

@@ -47,6 +47,8 @@ make_place(void **state)
     place = xprintf("%s/milterd-config.XXXXXX", parent == NULL ? "/tmp" : parent);
     if (mkdtemp(place) == NULL || chdir(place) != 0)
         return -1;
+    free(place);
+    place = getcwd(NULL, 0); /* without symbolic links */
     return mkdir("sub", 0700) == 0 && mkdir("other", 0700) == 0 ? 0 : -1;
 }
 
@@ -311,13 +313,13 @@ everything_set(void **state)
                                "    one = ( \"access\",\n"
                                "            { plugin = \"access\"; name = \"again\";\n"
                                "              on_failure = \"reject\"; rules = 1; },\n"
-                               "            { plugin = \"./x/y.so\"; only = 1; },\n"
+                               "            { plugin = \"./x/y.so\"; order = 1; },\n"
                                "            \"/abs/z.so\" );\n"
                                "    two = [ \"hello\" ];\n"
                                "    none = ( );\n"
                                "};\n";
     static const char *const lines[] = {
-        "a.conf:13: plugin y: \"only\" is reserved for a later version of milterd", NULL};
+        "a.conf:13: plugin y: \"order\" is reserved for a later version of milterd", NULL};
     struct errors errors = {0};
     struct config *config = load_text(text, &errors);
     char *here = getcwd(NULL, 0), *path = xprintf("%s/log", here);
@@ -385,7 +387,64 @@ nothing_set(void **state)
     assert_int_equal(config->log.facility, LOG_MAIL);
     assert_int_equal(config->log.level, MILTER_LOG_INFO);
     assert_null(config->log.path);
+    assert_true(config->over_limit_tempfail);
+    assert_int_equal(config->body_limit, 0);
+    assert_string_equal(config->spool_dir, "/tmp");
+    assert_null(config->authserv_id);
     assert_ptr_equal(config->listeners[0].chain, &config->chains[0]);
+    config_free(config);
+}
+
+static void
+conditions_of_a_link(void **state)
+{
+    struct errors errors = {0};
+    struct config *config = load_text(
+        "listeners = ( { socket = \"inet:1\"; name = \"mx\"; }, { socket = \"inet:2\"; } );\n"
+        "chains = { c = ( {\nplugin = \"x\"; mode = \"observe\";\n"
+        "only = ( { listener = \"mx\"; },\n{ listener = ( \"inet:2\" ); larger = \"1K\"; } );\n"
+        "unless = { authenticated = true; }; }, \"y\" ); };\n",
+        &errors);
+    const struct config_link *links = config->chains[0].links;
+
+    (void)state;
+    assert_no_errors(&errors);
+    assert_string_equal(config->listeners[0].name, "mx");
+    assert_string_equal(config->listeners[1].name, "inet:2");
+    assert_true(links[0].observe);
+    assert_int_equal(links[0].only_count, 2);
+    assert_int_equal(links[0].only[0].place.line, 4);
+    assert_int_equal(links[0].only[1].place.line, 5);
+    assert_int_equal(options_number(links[0].only[1].values, "larger"), 1024);
+    assert_int_equal(links[0].unless_count, 1);
+    assert_int_equal(links[0].unless[0].place.line, 6);
+    assert_int_equal(options_number(links[0].unless[0].values, "authenticated"), 1);
+    assert_false(links[1].observe);
+    assert_int_equal(links[1].only_count + links[1].unless_count, 0);
+    config_free(config);
+}
+
+static void
+limits(void **state)
+{
+    struct errors errors = {0};
+    struct config *config =
+        load_text("headers_limit = { count = 5; bytes = \"6K\"; };\nbody_memory = \"7K\";\n"
+                  "body_limit = \"8M\"; over_limit = \"continue\"; spool_dir = \"/var/tmp\";\n"
+                  "authserv_id = \"mx.example.org\";\n"
+                  "listeners = ( { socket = \"inet:1\"; } );\n"
+                  "chains = { c = ( ); };\n",
+                  &errors);
+
+    (void)state;
+    assert_no_errors(&errors);
+    assert_int_equal(config->headers_count, 5);
+    assert_int_equal(config->headers_bytes, 6 << 10);
+    assert_int_equal(config->body_memory, 7 << 10);
+    assert_int_equal(config->body_limit, 8 << 20);
+    assert_false(config->over_limit_tempfail);
+    assert_string_equal(config->spool_dir, "/var/tmp");
+    assert_string_equal(config->authserv_id, "mx.example.org");
     config_free(config);
 }
 
@@ -519,7 +578,8 @@ static const struct {
     {"keys of a listener",
      "listeners = ( {\nsocket = \"unix:/x\";\nmode = \"0668\";\nowner = \"no such\";\ngroup = \"no "
      "such\";\nport = 1; } );\n" CHAINS,
-     {"a.conf:6: listener: unknown key \"port\"; the keys are socket, mode, owner, group, chain",
+     {"a.conf:6: listener: unknown key \"port\"; the keys are socket, name, mode, owner, group, "
+      "chain",
       "a.conf:3: listener.mode must be permissions in octal such as \"0660\", not \"0668\"",
       "a.conf:4: listener.owner: unknown user \"no such\"; create it or name another",
       "a.conf:5: listener.group: unknown group \"no such\"; create it or name another"}},
@@ -580,15 +640,44 @@ static const struct {
       "them",
       "a.conf:5: plugin : name = \"\": a name has letters, digits, - and _"}},
     {"host keys of a plugin",
-     "chains = { c = ( { plugin = \"x\"; on_failure = \"ignore\";\ntimeout = 1;\nmode = 2;\nonly = "
-     "3;\nunless = 4;\norder = 5; anything = 6; } ); };\n" LISTENERS,
+     "chains = { c = ( { plugin = \"x\"; on_failure = \"ignore\";\ntimeout = 1;\nmode = "
+     "\"test\";\norder = 5; anything = 6; } ); };\n" LISTENERS,
      {"a.conf:1: plugin x: \"on_failure\" must be one of tempfail, continue, reject, not "
       "\"ignore\"",
+      "a.conf:3: plugin x: \"mode\" must be one of enforce, observe, not \"test\"",
       "a.conf:2: plugin x: \"timeout\" is reserved for a later version of milterd",
-      "a.conf:3: plugin x: \"mode\" is reserved for a later version of milterd",
-      "a.conf:4: plugin x: \"only\" is reserved for a later version of milterd",
-      "a.conf:5: plugin x: \"unless\" is reserved for a later version of milterd",
-      "a.conf:6: plugin x: \"order\" is reserved for a later version of milterd"}},
+      "a.conf:4: plugin x: \"order\" is reserved for a later version of milterd"}},
+    {"conditions that are none",
+     "chains = { c = ( { plugin = \"x\"; only = 3;\nunless = ( \"x\", { } ); },\n"
+     "{ plugin = \"y\"; only = ( ); unless = { }; } ); };\n" LISTENERS,
+     {"a.conf:1: plugin x: only must be a group, only = { client = ( \"192.0.2.0/24\" ); }, or a "
+      "list of groups, not a number",
+      "a.conf:2: plugin x: entry 1 of unless must be a group, not a string",
+      "a.conf:2: plugin x: unless is empty; write unless = { client = ( \"192.0.2.0/24\" ); }",
+      "a.conf:3: plugin y: only is empty; write only = { client = ( \"192.0.2.0/24\" ); }",
+      "a.conf:3: plugin y: unless is empty; write unless = { client = ( \"192.0.2.0/24\" ); }"}},
+    {"keys of a condition",
+     "chains = { c = ( { plugin = \"x\"; only = {\nclient = \"here\";\nlistner = \"inet:1\"; };\n"
+     "unless = ( { authenticated = \"yes\"; },\n{ larger = 100;\nlistener = \"inet:2\"; } ); } ); "
+     "};\n" LISTENERS,
+     {"a.conf:3: plugin x: only: unknown key \"listner\", did you mean \"listener\"?",
+      "a.conf:2: plugin x: only: \"client\" must be an address or a network such as 192.0.2.0/24 "
+      "or 2001:db8::/32 with no bits set beyond its prefix, not \"here\"",
+      "a.conf:4: plugin x: unless: \"authenticated\" must be true or false, not \"yes\"",
+      "a.conf:5: plugin x: unless: \"larger\" must be a size such as \"10M\", not a number; put it "
+      "in quotes, with its unit",
+      "a.conf:6: there is no listener \"inet:2\"; a listener is called by its `name`, or by its "
+      "socket as written"}},
+    {"limits",
+     "headers_limit = { count = -1;\nbytes = 5; byte = \"5K\"; };\nspool_dir = \"x\";\n"
+     "over_limit = \"reject\";\n" LISTENERS CHAINS,
+     {"a.conf:4: over_limit must be one of tempfail, continue, not \"reject\"",
+      "a.conf:2: headers_limit: unknown key \"byte\", did you mean \"bytes\"?",
+      "a.conf:1: headers_limit.count must be 0 to 10000000, not -1",
+      "a.conf:2: headers_limit.bytes must be a size such as \"10M\", not a number; put it in "
+      "quotes, "
+      "with its unit",
+      "a.conf:3: spool_dir must be an absolute path, such as \"/tmp\""}},
     {"a key twice",
      "user = \"root\";\nuser = \"root\";\n",
      {"a.conf:2: duplicate setting name: this group has a setting of that name already"}},
@@ -789,11 +878,14 @@ strip_comments(char *text)
 static void
 what_is_printed_can_be_read(void **state)
 {
-    static const char text[] = "user = \"root\";\nworkers = { connections = 7; };\n"
-                               "log = { target = \"file\"; file = \"/tmp/\\\"x\\\\\"; };\n"
-                               "listeners = ( { socket = \"inet:1\"; },\n"
-                               "  { socket = \"unix:/x\"; mode = \"0600\"; } );\n"
-                               "chains = { c = ( \"hello\", { plugin = \"a\"; name = \"b\"; } ) };";
+    static const char text[] =
+        "user = \"root\";\nworkers = { connections = 7; };\n"
+        "log = { target = \"file\"; file = \"/tmp/\\\"x\\\\\"; };\n"
+        "listeners = ( { socket = \"inet:1\"; },\n"
+        "  { socket = \"unix:/x\"; mode = \"0600\"; } );\n"
+        "chains = { c = ( \"hello\", { plugin = \"a\"; name = \"b\"; mode =\n"
+        "\"observe\"; only = ( { client = \"::1\"; larger = \"5K\"; }, { authenticated = false; } "
+        "); } ) };";
     struct errors errors = {0};
     struct config *first = load_text(text, &errors), *second;
     char *once = printed(first), *twice;
@@ -806,6 +898,7 @@ what_is_printed_can_be_read(void **state)
                                  "    # in effect: "));
     assert_non_null(strstr(once, "    {   # a.conf:4\n"
                                  "        socket = \"inet:1\"   # a.conf:4\n"
+                                 "        # name is not set\n"
                                  "        # mode is not set\n"
                                  "        # owner is not set\n"
                                  "        # group is not set\n"
@@ -817,6 +910,7 @@ what_is_printed_can_be_read(void **state)
                                  "            plugin = \"hello\"   # a.conf:6\n"
                                  "            # name is not set\n"
                                  "            on_failure = \"tempfail\"   # default\n"
+                                 "            mode = \"enforce\"   # default\n"
                                  "            # the file: "));
     write_text("printed.conf", once);
     second = config_load("printed.conf", &errors);
@@ -1132,7 +1226,9 @@ nothing_breaks_it(void **state)
         "  { socket = \"unix:/run/x\"; mode = \"0660\"; owner = \"root\"; chain = \"incoming\"; } "
         ");\n"
         "chains = { incoming = ( { plugin = \"access\"; rules = ( \"a b\", \"c\" ); },\n"
-        "  { plugin = \"headers\"; name = \"tag\"; on_failure = \"continue\"; }, \"hello\" ); };\n";
+        "  { plugin = \"headers\"; name = \"tag\"; on_failure = \"continue\";\n"
+        "    only = { client = \"::1\";\n listener = \"inet:8891@127.0.0.1\"; };\n"
+        "    unless = ( { authenticated = true; } ); }, \"hello\" ); };\n";
     enum { ROOM = 4096 };
     char text[ROOM];
     double end = now() + 2;
@@ -1202,6 +1298,8 @@ main(void)
         cmocka_unit_test(sockets_that_collide),
         cmocka_unit_test(everything_set),
         cmocka_unit_test(nothing_set),
+        cmocka_unit_test(conditions_of_a_link),
+        cmocka_unit_test(limits),
         cmocka_unit_test(options_of_a_link),
         cmocka_unit_test(every_fault_has_its_line),
         cmocka_unit_test(what_cannot_be_read),

@@ -256,6 +256,87 @@ plugin_that_went_away_is_named(void **state)
     running_stop(running);
 }
 
+/* A chain of `unruly`, which is built for tests alone. */
+static void
+configure_unruly(struct running *running, const char *does)
+{
+    running_configure(running,
+                      "listeners = ( { socket = \"unix:%s\"; mode = \"0666\"; } );\n"
+                      "chains = { only = ( { plugin = \"unruly\"; does = \"%s\";\n"
+                      " if_there = \"%s/trigger\"; } ); };\n",
+                      running->socket, does, running->folder);
+}
+
+static void
+pull_trigger(const struct running *running, bool there)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/trigger", running->folder);
+    if (there)
+        fclose(fopen(path, "w"));
+    else
+        unlink(path);
+}
+
+static void
+plugin_that_ends_the_first_worker_ends_the_start(void **state)
+{
+    static const struct {
+        const char *does, *words;
+    } cases[] = {
+        {"crash", "worker 1 (pid "},
+        {"crash", ") killed by SIGABRT"},
+        {"exit", ") exited with status 3\n"},
+        {"fail", "it fails because it is told to"},
+    };
+    struct running *running = *state;
+
+    pull_trigger(running, true);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        configure_unruly(running, cases[i].does);
+        assert_int_equal(running_call(running, "-f", "-c", running->config, NULL), EX_CONFIG);
+        if (!strstr(running->errors, cases[i].words))
+            fail_msg("no \"%s\" in: %s", cases[i].words, running->errors);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        assert_int_equal(access(running->socket, F_OK), -1);
+    }
+}
+
+static void
+plugin_that_ends_later_workers_is_survived(void **state)
+{
+    struct running *running = *state;
+
+    configure_unruly(running, "crash");
+    running_start(running);
+    running_worker(running, 2, 1);
+    pull_trigger(running, true);
+    assert_int_equal(kill(running_worker(running, 1, 1), SIGKILL), 0);
+    running_wait_for(running, "killed by SIGABRT");
+    running_wait_for(running, "; starting another in 200 ms\n");
+    assert_served(running);
+    pull_trigger(running, false);
+    running_worker(running, 1, 2);
+    running_stop(running);
+}
+
+/* Nothing can be waiting for a worker that has not been ready. */
+static void
+stop_does_not_wait_for_loading(void **state)
+{
+    struct running *running = *state;
+
+    pull_trigger(running, true);
+    configure_unruly(running, "hang");
+    running_begin(running);
+    running_wait_for(running, "hanging");
+    assert_int_equal(kill(running->master, SIGTERM), 0);
+    assert_int_equal(running_end(running), EX_TEMPFAIL);
+    running_wait_for(running, "stopped by a signal before a worker was ready\n");
+    assert_int_equal(access(running->socket, F_OK), -1);
+}
+
 /* The workers finish, nobody new gets in, and a new milterd can start at once. */
 static void
 workers_outlive_the_master(void **state)
@@ -650,6 +731,9 @@ main(void)
         CASE(only_worker_is_replaced),
         CASE(deaths_in_a_row_are_slowed_down),
         CASE(plugin_that_went_away_is_named),
+        CASE(plugin_that_ends_the_first_worker_ends_the_start),
+        CASE(plugin_that_ends_later_workers_is_survived),
+        CASE(stop_does_not_wait_for_loading),
         CASE(workers_outlive_the_master),
         CASE(live_socket_is_refused),
         CASE(file_that_is_no_socket_is_refused),

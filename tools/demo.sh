@@ -20,23 +20,26 @@ usage() {
 cd "$(dirname "$0")/.."
 build=build
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
-    else
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+    sudo=sudo
+    if ! command -v sudo >/dev/null 2>&1; then
         echo "demo.sh: a private Postfix needs root: run this as root, or install sudo" >&2
         exit 1
     fi
-}
+fi
 
 mail() {
-    as_root /usr/bin/python3 tools/demo_mail.py --build "$build" "$@"
+    $sudo /usr/bin/python3 tools/demo_mail.py --build "$build" "$@"
 }
 
 case ${1:-} in
-'' | --keep) [ $# -le 1 ] || { usage >&2 && exit 64; } ;;
+'' | --keep)
+    if [ $# -gt 1 ]; then
+        usage >&2
+        exit 64
+    fi
+    ;;
 --send | --stop)
     mail "$@"
     exit

@@ -31,8 +31,8 @@ def show_dialogue(transcript):
 
 def differences(sent, delivered):
     """
-    Of two contents: ["  same", "- only sent", "+ only delivered"]; "~ " is the field that Postfix itself
-    puts before a mail.
+    Of two contents: ["  same", "- only sent", "+ only delivered"]; "~ " is the field
+    that Postfix itself puts before a mail.
     """
     own, old, new = [], sent.splitlines(), delivered.splitlines()
     at = next((n for n, line in enumerate(new) if line.lower().startswith(b"received:")), None)

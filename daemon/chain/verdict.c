@@ -24,7 +24,7 @@ static const struct {
 } verdicts[] = {
     [MILTER_CONTINUE] = {"continue", VERDICT_NEXT, ALL},
     [MILTER_SKIP] = {"skip", VERDICT_QUIET, ALL},
-    [MILTER_DONE] = {"done", VERDICT_DONE, ALL},
+    [MILTER_DONE] = {"done", VERDICT_DONE, NOT_UNKNOWN},
     [MILTER_ACCEPT] = {"accept", VERDICT_DECIDES, NOT_UNKNOWN},
     [MILTER_REJECT] = {"reject", VERDICT_DECIDES, ALL},
     [MILTER_TEMPFAIL] = {"tempfail", VERDICT_DECIDES, ALL},

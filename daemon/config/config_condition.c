@@ -56,6 +56,10 @@ config_condition_read(struct config_condition **list, const struct config_node *
     }
     while (tree_element(node, count) != NULL)
         count++;
+    if (count == 0)
+        errors_add(errors, tree_place(node),
+                   "%s: %s is empty; write %s = { client = ( \"192.0.2.0/24\" ); }", what, key,
+                   key);
     *list = xcalloc(count + 1, sizeof(**list));
     count = 0;
     for (size_t i = 0; (element = tree_element(node, i)) != NULL; i++) {

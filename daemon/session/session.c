@@ -418,8 +418,11 @@ session_event(struct session *session, const struct states_command *command,
     if (command->event != MILTER_EVENT_UNKNOWN)
         session->wire.state = command->next;
     if (session->settled) {
-        /* The mail server was told already what becomes of this client. */
-        if ((session->wire.agreed.protocol & command->no_reply) == 0)
+        /* The mail server was told already what becomes of this client. An accept is no
+           answer to an unknown command, see verdict.c. */
+        if (command->event == MILTER_EVENT_UNKNOWN && session->settlement.verdict == MILTER_ACCEPT)
+            go_on(command, session, out);
+        else if ((session->wire.agreed.protocol & command->no_reply) == 0)
             answer(&session->settlement, out);
         if (command->event == MILTER_EVENT_EOM)
             abort_message(session);

@@ -69,10 +69,12 @@ states_legal(enum session_state state, const struct states_command *command, uin
 {
     if (states[state].legal & 1U << command->event)
         return true;
-    /* By way of an event that the mail server was asked to leave out. */
+    /* By way of an event that the mail server was asked to leave out. An unknown command
+       leads nowhere. */
     for (size_t i = 0; i < MILTER_EVENTS; i++)
-        if ((states[state].legal & 1U << i) != 0 && (commands[i].left_out & protocol) != 0 &&
-            commands[i].next > state && states_legal(commands[i].next, command, protocol))
+        if (i != MILTER_EVENT_UNKNOWN && (states[state].legal & 1U << i) != 0 &&
+            (commands[i].left_out & protocol) != 0 && commands[i].next > state &&
+            states_legal(commands[i].next, command, protocol))
             return true;
     return false;
 }

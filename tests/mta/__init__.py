@@ -5,6 +5,7 @@
     milterd.Milterd   milterd on a milter.conf that the test gives
     sink.Sink         receives what the mail server delivers, byte by byte
     smtp.Client       sends mail as exactly the bytes that the test gives
+    rules             a configuration, a mail, and what the one makes of the other
     case.run          runs the test functions of a file and prints TAP
 
 Everything lives in one temporary directory (place.Place) and on loopback

@@ -22,6 +22,9 @@ from . import case, place
 # Of the log of a healthy run; all other warnings count.
 HARMLESS = ("warning: process_limit",)
 
+# Of an ordinary user, sudo's root included, the path may not hold these.
+PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+
 SERVICES = """\
 pickup    unix  n  -  n  60  1  pickup
 cleanup   unix  n  -  n  -   0  cleanup
@@ -59,7 +62,10 @@ QUEUE = (
 def _postconf(name):
     """An installed Postfix's built-in default, which no main.cf has a say in."""
     command = ["postconf", "-d", "-h", name]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, "PATH": PATH}
+    )
+    return done.stdout.strip()
 
 
 class Postfix:
@@ -73,7 +79,7 @@ class Postfix:
     def __init__(self, sink_port, milters="", settings=None, ports=None, local=False):
         if os.geteuid() != 0:
             raise case.Skip("needs root to run a private Postfix")
-        if not shutil.which("postconf", path="/usr/sbin:/sbin:" + os.environ.get("PATH", "")):
+        if not shutil.which("postconf", path=PATH):
             raise case.Skip("needs Postfix (Debian package postfix)")
         self._daemons = _postconf("daemon_directory")
         self._sink_port = sink_port
@@ -108,9 +114,11 @@ class Postfix:
         """Ends every process; fails where one had to be killed. The log stays readable."""
         if self._master is None:
             return
-        self.log()
-        status = place.stop(self._master)
-        self._master = None
+        try:
+            self.log()
+        finally:
+            status = place.stop(self._master)
+            self._master = None
         left = place.end_processes(self._processes)
         if status is None or left:
             raise case.Failure(f"Postfix did not stop: status {status}, left {left}")
@@ -176,8 +184,7 @@ class Postfix:
     # -- inside ------------------------------------------------------------------
 
     def _environment(self):
-        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        return self.place.environment(PATH=path, MAIL_CONFIG=self.place.join("etc"), TZ="UTC")
+        return self.place.environment(PATH=PATH, MAIL_CONFIG=self.place.join("etc"), TZ="UTC")
 
     def _processes(self):
         # Postfix cleans the environment of its daemons, but MAIL_CONFIG stays.

@@ -224,7 +224,8 @@ class Sendmail:
     def warnings(self):
         """Lines of the log about trouble with a milter, or Sendmail's own."""
         words = re.compile(
-            r"Milter \(\S+\): (?!init success|abort filter|quit filter)|[Mm]ilter_\w+ ?\(|Milter: .*fail|SYSERR"
+            r"Milter \(\S+\): (?!init success|abort filter|quit filter)|[Mm]ilter_\w+ ?\("
+            r"|Milter: .*fail|SYSERR"
         )
         return [line for line in self.log().splitlines() if words.search(line)]
 
@@ -258,7 +259,8 @@ class Sendmail:
             milters = given.get("milters", "").replace(",", " ").split()
             for at, milter in enumerate(milters):
                 where = self._address(milter)
-                filters.append(f"MAIL_FILTER(`m{number}x{at}', `S={where}, F=T, T={TIMEOUTS}')dnl\n")
+                equates = f"S={where}, F=T, T={TIMEOUTS}"
+                filters.append(f"MAIL_FILTER(`m{number}x{at}', `{equates}')dnl\n")
             listed = ";".join(f"m{number}x{at}" for at in range(len(milters)))
             daemons.append(
                 f"DAEMON_OPTIONS(`Name={name}, Addr=127.0.0.1, Port={self.ports[name]}"
