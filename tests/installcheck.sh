@@ -1,3 +1,4 @@
+#!/bin/sh
 # "make installcheck": what was installed serves a plugin's author and an
 # administrator: the header and milterd.pc build a plugin, milterd takes the
 # plugins and the configuration that were installed with it.

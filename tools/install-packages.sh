@@ -13,7 +13,7 @@ set -eu
 packages=$(sed -e 's/#.*//' "$@")
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-    echo "install-packages: this is no Debian, nothing is installed. What is needed has these names there:"
+    echo "install-packages: this is no Debian, nothing is installed. What is needed is, by its names:"
     # shellcheck disable=SC2086 # one word each
     echo "   " $packages
     exit 0

@@ -79,7 +79,9 @@ make -C "$build" -j "$jobs" check VERBOSE=1 </dev/null || status=$?
 [ -e "$totals" ] || give_up "the tests could not be built"
 
 count() {
-    awk -v names=" $1 " '$1 == "#" && index(names, " " $2 " ") { n += $3 } END { print n + 0 }' "$totals"
+    awk -v names=" $1 " '
+        $1 == "#" && index(names, " " $2 " ") { n += $3 }
+        END { print n + 0 }' "$totals"
 }
 passed=$(count "PASS: XFAIL:")
 failed=$(count "FAIL: XPASS: ERROR:")

@@ -48,7 +48,8 @@ fit_reply(char *text)
         } else if (++column > REPLY_LINE_MAX) {
             continue;
         }
-        *out++ = (unsigned char)*in < ' ' && *in != '\n' && *in != '\t' ? '?' : *in;
+        bool control = ((unsigned char)*in < ' ' && *in != '\n' && *in != '\t') || *in == 0x7f;
+        *out++ = control ? '?' : *in;
     }
     *out = '\0';
 }

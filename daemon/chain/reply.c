@@ -54,7 +54,7 @@ check(int code, const char *xcode, const char *text, size_t *lines, char *why, s
         if (*at == '\n') {
             ++*lines;
             length = 0;
-        } else if ((unsigned char)*at < ' ' && *at != '\t') {
+        } else if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f) {
             snprintf(why, why_size, "a reply's text cannot hold the control character 0x%02x",
                      (unsigned char)*at);
             return -1;

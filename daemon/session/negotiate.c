@@ -94,10 +94,12 @@ encode_macros(const struct chain *chain, struct encode *out)
         if (more == NULL)
             continue;
         int length = snprintf(names, sizeof(names), "%s %s", stages[i].usual, more);
-        if (length < 0 || length >= (int)sizeof(names))
+        if (length < 0 || length >= (int)sizeof(names)) {
             log_warning("chain=%s: more macros are asked for than fit into a packet; the last "
                         "ones are left out",
                         chain->name);
+            *strrchr(names, ' ') = '\0';
+        }
         encode_u32(out, stages[i].stage);
         encode_string(out, names);
     }

@@ -106,6 +106,15 @@ summary_message(struct chain_run *run, const char *what, const struct chain_outc
     log_info("%s:%s", chain_queue_id(run), line.text);
 }
 
+/* A reply is what its code says, as in the line of a message. */
+static const char *
+refusal(const struct chain_outcome *outcome)
+{
+    if (outcome->verdict == MILTER_REPLY)
+        return verdict_name(outcome->reply.text[0] == '4' ? MILTER_TEMPFAIL : MILTER_REJECT);
+    return verdict_name(outcome->verdict);
+}
+
 void
 summary_verdict(struct chain_run *run, const struct chain_outcome *outcome, const char *text)
 {
@@ -122,7 +131,7 @@ summary_verdict(struct chain_run *run, const struct chain_outcome *outcome, cons
     add_client(&line, run);
     if (text != NULL && keys[outcome->event] != NULL)
         add(&line, " %s=%.300s", keys[outcome->event], text);
-    add(&line, " chain=%s verdict=%s", run->chain->name, verdict_name(outcome->verdict));
+    add(&line, " chain=%s verdict=%s", run->chain->name, refusal(outcome));
     add_outcome(&line, outcome);
     log_info("%s:%s", chain_queue_id(run), line.text);
 }

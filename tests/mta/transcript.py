@@ -43,7 +43,7 @@ in this order, others may be between them, but no warning and no error: for thes
 L: gives level and text, `L: warning: ...`.
 
 Words with a space, and values that begin or end with one, stand in quotes. \n \r \t \\ \"
-\xNN are bytes, and {1000 x "text"} is that text a thousand times.
+\xNN are bytes, and {1000 x "text"} is that text a thousand times, in a chain too.
 """
 
 import os
@@ -55,6 +55,7 @@ from . import case, wire
 MODES = ("whole", "grouped", "bytes", "stream")
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"'}
+_REPEATED = re.compile(r'\{(\d+) x "([^"]*)"\}')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WORD = re.compile(r'(?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+')
 
@@ -92,6 +93,10 @@ def _unescape(text):
     return re.sub(r"\\(?:x([0-9a-fA-F]{2})|(.))", one, text, flags=re.S)
 
 
+def _repeat(text):
+    return _REPEATED.sub(lambda found: int(found[1]) * found[2], text)
+
+
 def _unquote(text):
     if len(text) >= 2 and text[0] == '"' and text[-1] == '"':
         text = text[1:-1]
@@ -100,10 +105,7 @@ def _unquote(text):
 
 def text_of(text):
     """A text as it stands to the end of the line."""
-    repeated = re.fullmatch(r'\{(\d+) x "(.*)"\}', text)
-    if repeated:
-        return _unescape(repeated[2]) * int(repeated[1])
-    return _unescape(_unquote(text))
+    return _unescape(_repeat(_unquote(text)))
 
 
 def words_of(text):
@@ -236,7 +238,8 @@ class _Reader:
                 except (Wrong, ValueError, KeyError, IndexError) as problem:
                     raise case.Failure(f"{self.file}:{number}: {problem!r}: {line}") from problem
         for dialogue in self.dialogues:
-            dialogue.chain = "\n".join(dialogue.chain or self.chain)
+            chain = "\n".join(dialogue.chain or self.chain)
+            dialogue.chain = _repeat(chain)
             if not dialogue.chain or not dialogue.steps:
                 raise case.Failure(f"{self.file}:{dialogue.number}: no chain, or nothing said")
         return self.dialogues

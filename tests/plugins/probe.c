@@ -24,7 +24,7 @@ on_connect(milter_ctx *ctx, const struct milter_client *client)
         [MILTER_FAMILY_INET6] = "inet6",
     };
 
-    SAW("connect %s %s [%s] %u", client->name, families[client->family], client->address,
+    SAW("connect [%s] %s [%s] %u", client->name, families[client->family], client->address,
         client->port);
     return probe_script_act(ctx, MILTER_EVENT_CONNECT, client->name);
 }
@@ -32,7 +32,7 @@ on_connect(milter_ctx *ctx, const struct milter_client *client)
 static enum milter_verdict
 on_helo(milter_ctx *ctx, const char *name)
 {
-    SAW("helo %s", name);
+    SAW("helo [%s]", name);
     return probe_script_act(ctx, MILTER_EVENT_HELO, name);
 }
 
@@ -79,7 +79,7 @@ on_body(milter_ctx *ctx, const void *chunk, size_t length)
 
     snprintf(line, sizeof(line), "%.*s", (int)(length < 64 ? length : 63), (const char *)chunk);
     line[strcspn(line, "\r\n")] = '\0';
-    SAW("body, %zu bytes: %s", length, line);
+    SAW("body, %zu bytes: [%s]", length, line);
     return probe_script_act(ctx, MILTER_EVENT_BODY, line);
 }
 
@@ -93,7 +93,7 @@ on_eom(milter_ctx *ctx)
 static enum milter_verdict
 on_unknown(milter_ctx *ctx, const char *command)
 {
-    SAW("unknown %s", command);
+    SAW("unknown [%s]", command);
     return probe_script_act(ctx, MILTER_EVENT_UNKNOWN, command);
 }
 

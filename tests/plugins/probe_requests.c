@@ -193,8 +193,10 @@ say_macro(milter_ctx *ctx, const char *name)
 {
     const char *value = milter_macro(ctx, name);
 
-    milter_log(ctx, MILTER_LOG_INFO, "macro %s%s%s", name, value != NULL ? " = " : " is not known",
-               value != NULL ? value : "");
+    if (value != NULL)
+        milter_log(ctx, MILTER_LOG_INFO, "macro %s = [%s]", name, value);
+    else
+        milter_log(ctx, MILTER_LOG_INFO, "macro %s is not known", name);
     return MILTER_OK;
 }
 
@@ -206,7 +208,7 @@ say_macros(milter_ctx *ctx, const char *arguments)
 
     (void)arguments;
     while (milter_macro_next(ctx, &at, &name, &value))
-        milter_log(ctx, MILTER_LOG_INFO, "macros: %s = %s", name, value);
+        milter_log(ctx, MILTER_LOG_INFO, "macros: %s = [%s]", name, value);
     return MILTER_OK;
 }
 
