@@ -189,7 +189,7 @@ static const struct {
 } keys[] = {
     {"client", client, MILTER_NEEDS_CLIENT},
     {"listener", listener, 0},
-    {"authenticated", authenticated, MILTER_NEEDS_ENVELOPE},
+    {"authenticated", authenticated, 0},
     {"sender_domain", sender_domain, MILTER_NEEDS_ENVELOPE},
     {"rcpt_domain", rcpt_domain, MILTER_NEEDS_ENVELOPE},
     {"macro", macro, 0},

@@ -352,14 +352,15 @@ static bool
 in_order(struct session *session, const struct states_command *command)
 {
     const uint32_t protocol = session->wire.agreed.protocol;
+    const bool legal = states_legal(STATE_IDLE, command, protocol);
 
     if (states_legal(session->wire.state, command, protocol))
         return true;
     log_debug("%s out of order in state %s", command->name, states_name(session->wire.state));
-    /* Its own macros have come just before it and belong to the next message. */
+    /* Its own macros have come just before it and do not end with the message. */
     struct macros_slot fresh = {0};
-    if (command->event == MILTER_EVENT_MAIL && session->run->message != NULL) {
-        const struct macros_slot *slot = &session->run->macros.slots[MILTER_EVENT_MAIL];
+    if (legal && command->event >= MILTER_EVENT_MAIL && session->run->message != NULL) {
+        const struct macros_slot *slot = &session->run->macros.slots[command->event];
         fresh.pairs = malloc(slot->length + 1U);
         if (fresh.pairs != NULL) {
             memcpy(fresh.pairs, slot->pairs != NULL ? slot->pairs : "", slot->length);
@@ -368,10 +369,10 @@ in_order(struct session *session, const struct states_command *command)
     }
     abort_message(session);
     if (fresh.pairs != NULL)
-        macros_set(&session->run->macros, &session->run->message_arena, MILTER_EVENT_MAIL,
-                   fresh.pairs, fresh.length);
+        macros_set(&session->run->macros, &session->run->message_arena, command->event, fresh.pairs,
+                   fresh.length);
     free(fresh.pairs);
-    return states_legal(STATE_IDLE, command, protocol);
+    return legal;
 }
 
 static void
@@ -447,7 +448,7 @@ session_eom(struct session *session, const struct states_command *command,
         /* What was decided upon the chunk is the answer to the whole. */
         if (session->run->message == NULL)
             return SESSION_MORE;
-        out->length = before;
+        out->length = out->open = before;
     }
     const struct frame end = {.command = COMMAND_EOM, .data = frame->data};
     return session_event(session, command, &end, out);

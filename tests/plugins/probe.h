@@ -32,6 +32,14 @@ enum {
     NEEDS = MILTER_NEEDS_EXACT_VALUES,
     OBSERVES = 0,
 };
+#elif defined(PROBE_AUTH)
+#define NAME "probe_auth"
+enum {
+    EVENTS = AT(HEADER) | AT(EOM),
+    ACTIONS = 0,
+    NEEDS = MILTER_NEEDS_AUTH_RESULTS,
+    OBSERVES = 0,
+};
 #elif defined(PROBE_REJECTED)
 #define NAME "probe_rejected"
 enum {

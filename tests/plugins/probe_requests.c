@@ -282,6 +282,18 @@ say_expand(milter_ctx *ctx, const char *text)
     return MILTER_OK;
 }
 
+/* "METHOD RESULT PROPERTIES", and the rest of the line a reason. */
+static int
+auth(milter_ctx *ctx, const char *arguments)
+{
+    const char *method = probe_requests_word(ctx, &arguments);
+    const char *result = probe_requests_word(ctx, &arguments);
+    const char *properties = probe_requests_word(ctx, &arguments);
+
+    return milter_auth_result(ctx, method, result, properties,
+                              arguments[0] != '\0' ? arguments : NULL);
+}
+
 static const struct {
     const char *word;
     int (*run)(milter_ctx *ctx, const char *arguments);
@@ -309,6 +321,7 @@ static const struct {
     {"say-body", say_body},
     {"say-connection", say_connection},
     {"say-expand", say_expand},
+    {"auth", auth},
 };
 
 static const char *const error_names[] = {
