@@ -37,6 +37,7 @@ from mta import case, transcript
 from mta.probed import Probed
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "miltertest")
+PLAYER = "play.lua"
 PROGRAM = "miltertest"
 SECONDS = 60
 
@@ -82,8 +83,8 @@ def socket_of(probed, chain, over):
 
 
 def run(script, probed, over):
-    """What miltertest says of it; fails unless the script came to its end."""
-    command = [PROGRAM, "-v", "-v", "-s", script.path]
+    """What miltertest says of it; fails unless the script came to its end and checked something."""
+    command = [PROGRAM, "-v", "-v", "-s", PLAYER, "-D", f"script={script.path}"]
     for name, chain in script.chains.items():
         command += ["-D", f"socket_{name}={socket_of(probed, chain, over)}"]
     try:
@@ -153,7 +154,7 @@ def setup():
 SCRIPTS = [
     Script(path)
     for path in sorted(glob.glob(os.path.join(FOLDER, "*.lua")))
-    if os.path.basename(path) != "helpers.lua"
+    if os.path.basename(path) != PLAYER
 ]
 
 for each in SCRIPTS:

@@ -47,6 +47,7 @@ set_signals(void)
     sigset_t blocked;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a spool file that may not grow is an error, not our end */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     sigemptyset(&blocked);

@@ -352,10 +352,11 @@ static bool
 in_order(struct session *session, const struct states_command *command)
 {
     const uint32_t protocol = session->wire.agreed.protocol;
-    const bool legal = states_legal(STATE_IDLE, command, protocol);
 
     if (states_legal(session->wire.state, command, protocol))
         return true;
+
+    const bool legal = states_legal(STATE_IDLE, command, protocol);
     log_debug("%s out of order in state %s", command->name, states_name(session->wire.state));
     /* Its own macros have come just before it and do not end with the message. */
     struct macros_slot fresh = {0};

@@ -32,9 +32,8 @@
 { plugin = "probe_observe"; }, { plugin = "probe_light"; }
 ]]
 --[[ chain none
+# no plugin
 ]]
-
-dofile("helpers.lua")
 
 local function check_table(chain, actions, options)
     local c = connect(chain)
@@ -71,5 +70,3 @@ check_table("macros", "SETSYMLIST",
 check_table("two", "ADDHDRS CHGHDRS SETSYMLIST",
     "NOCONNECT NOHELO NORCPT NOBODY NOUNKNOWN NODATA NR_EOH HDR_LEADSPC")
 check_table("none", "", nothing_before_eom)
-
-passed()

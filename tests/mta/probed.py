@@ -24,9 +24,10 @@ def test_plugins():
 
 
 class Probed:
-    """chains: texts of chains as in milter.conf, without the parentheses around them."""
+    """chains: texts of chains as in milter.conf, without the parentheses around them.
+    more: further keys of milter.conf."""
 
-    def __init__(self, chains):
+    def __init__(self, chains, more=""):
         self._chains = list(dict.fromkeys(chains))
         listeners, bodies = [], []
         for number, text in enumerate(self._chains):
@@ -35,7 +36,7 @@ class Probed:
             listeners += [unix, tcp]
             bodies.append(f"c{number} = (\n{text}\n);")
         self.milterd = Milterd(
-            f"{HEAD}listeners = (\n{','.join(listeners)}\n);\nchains = {{\n{' '.join(bodies)}\n}};\n"
+            f"{HEAD}{more}\nlisteners = (\n{','.join(listeners)}\n);\nchains = {{\n{' '.join(bodies)}\n}};\n"
         )
         self._copy()
         self._seen = 0

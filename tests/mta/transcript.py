@@ -238,10 +238,10 @@ class _Reader:
                 except (Wrong, ValueError, KeyError, IndexError) as problem:
                     raise case.Failure(f"{self.file}:{number}: {problem!r}: {line}") from problem
         for dialogue in self.dialogues:
-            chain = "\n".join(dialogue.chain or self.chain)
+            chain = "\n".join(self.chain if dialogue.chain is None else dialogue.chain)
             dialogue.chain = _repeat(chain)
-            if not dialogue.chain or not dialogue.steps:
-                raise case.Failure(f"{self.file}:{dialogue.number}: no chain, or nothing said")
+            if not dialogue.steps:
+                raise case.Failure(f"{self.file}:{dialogue.number}: nothing is said")
         return self.dialogues
 
     def _line(self, number, line):
@@ -356,7 +356,7 @@ class _Player:
                     self.mta.finish_sending()
                 elif self.mode != "stream":
                     self._say(what)
-            except wire.Closed as problem:
+            except wire.Unanswered as problem:
                 raise case.Failure(f"{where}: {line}\n  but {problem}") from problem
         self._flush()
         if steps[-1][1] != ("close",):

@@ -53,7 +53,11 @@ class Malformed(case.Failure):
     """A packet from milterd that is none of the protocol's."""
 
 
-class Closed(case.Failure):
+class Unanswered(case.Failure):
+    """milterd has not answered."""
+
+
+class Closed(Unanswered):
     """milterd has closed the connection where an answer was due."""
 
 
@@ -206,7 +210,7 @@ class Mta:
             selector.register(self._socket, for_what)
             ready = selector.select(max(0, deadline - time.monotonic()))
         if not ready:
-            raise case.Failure(f"milterd has not answered within {LIMIT:g} s")
+            raise Unanswered(f"milterd has not answered within {LIMIT:g} s")
         return ready[0][1]
 
     def _read(self):

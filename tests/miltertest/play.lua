@@ -1,8 +1,8 @@
--- What each script begins with: dofile("helpers.lua"). tests/miltertest.py says how a
--- script is written; its last line is passed().
+-- What miltertest runs: it plays the script that is named in the variable `script`, which
+-- finds these functions defined. tests/miltertest.py says how a script is written.
 --
 -- A function here ends the script with an error that names the script's line where
--- something is not as it should be.
+-- something is not as it should be. miltertest does not print errors by itself.
 
 local replies = {
     continue = SMFIR_CONTINUE,
@@ -119,7 +119,10 @@ function agreed(conn, want_actions, want_options)
     check(got == want_options, "options: expected [" .. want_options .. "], got [" .. got .. "]", 2)
 end
 
--- The end of a script.
-function passed()
+local fine, problem = xpcall(dofile, debug.traceback, script)
+if fine then
     mt.echo("passed " .. checks .. " checks")
+else
+    mt.echo("failed: " .. tostring(problem))
+    os.exit(1)
 end
