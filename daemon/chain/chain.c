@@ -69,14 +69,14 @@ chain_session_id(struct chain_run *run)
 {
     static uint64_t worker_began, number;
 
-    if (run->id[0] == '\0') {
+    if (run->id == NULL) {
         if (worker_began == 0) {
             struct timespec now;
             clock_gettime(CLOCK_REALTIME, &now);
             worker_began = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
         }
-        snprintf(run->id, sizeof(run->id), "%llx-%x-%llx", (unsigned long long)worker_began,
-                 (unsigned)getpid(), (unsigned long long)++number);
+        run->id = arena_printf(&run->arena, "%llx-%x-%llx", (unsigned long long)worker_began,
+                               (unsigned)getpid(), (unsigned long long)++number);
     }
     return run->id;
 }
@@ -157,7 +157,7 @@ chain_connection_end(struct chain_run *run)
     run->client = NULL;
     run->helo = NULL;
     run->helo_room = 0;
-    run->id[0] = '\0';
+    run->id = NULL;
     run->macros = (struct macros){0};
     arena_reset(&run->message_arena);
     arena_reset(&run->scratch);

@@ -121,7 +121,7 @@ struct chain_run {
     struct milter_client *client; /* NULL before connect */
     char *helo;                   /* NULL before helo */
     size_t helo_room;
-    char id[48]; /* made when first asked for */
+    const char *id; /* made when first asked for */
     struct macros macros;
 
     struct arena arena;         /* lives as long as the connection */

@@ -8,6 +8,7 @@
  *    before additions, which both count among the fields of a name.
  * 2. new fields below the mail server's Received, from the top down, so that
  *    each finds those above it in place; then those above Received, last first.
+ *    What a position counts differs between mail servers, see mta.c.
  * 3. sender; recipients, deletions before additions; body; quarantine.
  */
 #include "chain/edits.h"
@@ -15,10 +16,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "chain/envelope.h"
 #include "chain/headers.h"
 
 /* An index beyond every header: the end, on both mail servers. */
-enum { INDEX_END = 0x7fff };
+enum { INDEX_END = 0x7fffffff };
 
 static int
 push(struct message *message, struct edit_list *list, struct edit edit)
@@ -70,12 +72,41 @@ received_headers(struct message *message, struct edit_list *list)
     return 0;
 }
 
+/* Whether there is a field of that name when this one is added: received, though deleted
+   maybe, or new and further up. */
+static bool
+name_is_there(const milter_header *h)
+{
+    for (const milter_header *other = h->previous; other != NULL; other = other->previous)
+        if (!other->above && strcasecmp(other->name, h->name) == 0 &&
+            (other->layer == LAYER_RECEIVED || headers_raw(other, LAYER_ALL) != NULL))
+            return true;
+    return false;
+}
+
+/* How a field gets to the end of the header. One that the mail server would write itself is
+   added plainly, else it would write its own beside it. */
+static void
+set_end(const struct message *message, const struct mta *mta, const milter_header *h,
+        struct edit *edit)
+{
+    bool all_known = message->keeps_headers && !message->headers_cut;
+
+    edit->kind = EDIT_ADD_HEADER;
+    if (mta->own == NULL || (all_known ? !name_is_there(h) : mta_writes(mta, h->name)))
+        return;
+    edit->kind = EDIT_INSERT_HEADER;
+    edit->index = INDEX_END;
+}
+
 /* Fields below the mail server's Received, which is number 0. */
 static int
-new_headers_below(struct message *message, struct edit_list *list)
+new_headers_below(struct message *message, const struct mta *mta, struct edit_list *list)
 {
     const milter_header *last_received = message->last_header;
     uint32_t index = 1;
+    uint32_t hidden = 0; /* places above that only the mail server counts */
+    uint32_t deleted = 0;
     bool below_received = true;
 
     while (last_received != NULL && (last_received->layer != LAYER_RECEIVED ||
@@ -86,19 +117,20 @@ new_headers_below(struct message *message, struct edit_list *list)
 
     for (milter_header *h = message->headers; h != NULL; h = h->next) {
         const char *raw = headers_raw(h, LAYER_ALL);
+        deleted += raw == NULL && h->layer == LAYER_RECEIVED && mta->counts_deleted;
         if (raw == NULL || h->above)
             continue;
         if (h->layer != LAYER_RECEIVED) {
             struct edit edit = {
-                .kind = EDIT_INSERT_HEADER, .index = index, .name = h->name, .value = raw};
+                .kind = EDIT_INSERT_HEADER, .index = index + hidden, .name = h->name, .value = raw};
             if (!below_received && !h->inserted)
-                edit.kind = EDIT_ADD_HEADER;
-            else if (!message->keeps_headers)
-                edit.index = h->position;
+                set_end(message, mta, h, &edit);
             else if (!below_received && message->header_count > 0)
                 edit.index = INDEX_END;
             if (push(message, list, edit) < 0)
                 return -1;
+        } else {
+            hidden = mta->hidden + deleted;
         }
         index++;
         if (h == last_received)
@@ -121,17 +153,71 @@ new_headers_above(struct message *message, struct edit_list *list)
     return 0;
 }
 
+/* Where the fields are not kept: the requests one by one, those above Received last. */
+static int
+new_headers_as_asked(struct message *message, const struct mta *mta, struct edit_list *list)
+{
+    for (int above = 0; above < 2; above++) {
+        for (const milter_header *h = message->headers; h != NULL; h = h->next) {
+            struct edit edit = {.kind = EDIT_INSERT_HEADER,
+                                .index = h->position + (h->position > 1 ? mta->hidden : 0),
+                                .name = h->name,
+                                .value = h->raw};
+            if (!h->inserted)
+                set_end(message, mta, h, &edit);
+            if (h->above == above && push(message, list, edit) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+headers(struct message *message, const struct mta *mta, struct edit_list *list)
+{
+    if (!message->keeps_headers)
+        return new_headers_as_asked(message, mta, list);
+    /* A mail server that leaves out the end of the header. */
+    if (!message->headers_complete && headers_complete(message) < 0)
+        return -1;
+    if (received_headers(message, list) < 0 || new_headers_below(message, mta, list) < 0)
+        return -1;
+    return new_headers_above(message, list);
+}
+
+/* Whether the mail server has an added recipient already, or an earlier plugin, though later
+   in time, asks for it as well. */
+static bool
+is_double(const struct message *message, const milter_rcpt *rcpt)
+{
+    const milter_rcpt *other =
+        rcpt->args == NULL ? envelope_next_rcpt(message, LAYER_ALL, NULL) : NULL;
+
+    while (other != NULL &&
+           (other->layer >= rcpt->layer || strcmp(other->address, rcpt->address) != 0))
+        other = envelope_next_rcpt(message, LAYER_ALL, other);
+    return other != NULL;
+}
+
+static bool
+is_deleted(const milter_rcpt *rcpt)
+{
+    const struct version *version = version_at(rcpt->versions, LAYER_ALL);
+
+    return version != NULL && version->deleted;
+}
+
 static int
 rcpts(struct message *message, struct edit_list *list)
 {
     for (milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next) {
-        if (rcpt->layer != LAYER_RECEIVED || rcpt->refused || rcpt->versions == NULL)
+        if (rcpt->layer != LAYER_RECEIVED || rcpt->refused || !is_deleted(rcpt))
             continue;
         if (push(message, list, (struct edit){.kind = EDIT_DELETE_RCPT, .name = rcpt->wire}) < 0)
             return -1;
     }
     for (milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next) {
-        if (rcpt->layer == LAYER_RECEIVED || rcpt->versions != NULL)
+        if (rcpt->layer == LAYER_RECEIVED || is_deleted(rcpt) || is_double(message, rcpt))
             continue;
         if (push(message, list,
                  (struct edit){.kind = EDIT_ADD_RCPT, .name = rcpt->wire, .value = rcpt->args}) < 0)
@@ -141,13 +227,12 @@ rcpts(struct message *message, struct edit_list *list)
 }
 
 int
-edits_make(struct message *message, struct edit_list *list)
+edits_make(struct message *message, const struct mta *mta, struct edit_list *list)
 {
     *list = (struct edit_list){0};
     if (message->edits == 0)
         return 0;
-    if (received_headers(message, list) < 0 || new_headers_below(message, list) < 0 ||
-        new_headers_above(message, list) < 0)
+    if (headers(message, mta, list) < 0)
         return -1;
 
     const struct version *sender = message->senders;

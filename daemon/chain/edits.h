@@ -7,6 +7,7 @@
 #define DAEMON_CHAIN_EDITS_H
 
 #include "chain/message.h"
+#include "chain/mta.h"
 
 enum edit_kind {
     EDIT_CHANGE_HEADER, /* index among its name, name, value; "" deletes */
@@ -31,7 +32,7 @@ struct edit_list {
     size_t count;
 };
 
-/* 0, or -1 when there is no memory. */
-int edits_make(struct message *message, struct edit_list *list);
+/* mta: who will carry them out. 0, or -1 when there is no memory. */
+int edits_make(struct message *message, const struct mta *mta, struct edit_list *list);
 
 #endif

@@ -95,6 +95,23 @@ envelope_rcpt(struct message *message, const char *address, const char *const *a
     return 0;
 }
 
+bool
+envelope_give_up(milter_rcpt *rcpt)
+{
+    static const char *const none[] = {NULL};
+    const struct version *wish = NULL;
+
+    for (const struct version *at = rcpt->versions; at != NULL; at = at->below)
+        if (!at->deleted)
+            wish = at;
+    if (wish == NULL)
+        return false;
+    rcpt->layer = wish->layer;
+    rcpt->args = NULL;
+    rcpt->list = none;
+    return true;
+}
+
 void
 envelope_refuse_last(struct message *message)
 {
@@ -103,7 +120,7 @@ envelope_refuse_last(struct message *message)
     for (milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next)
         if (rcpt->layer == LAYER_RECEIVED)
             last = rcpt;
-    if (last != NULL)
+    if (last != NULL && !envelope_give_up(last))
         last->refused = true;
 }
 
@@ -126,7 +143,9 @@ envelope_sender_args(const struct message *message, int layer)
 static bool
 visible(const milter_rcpt *rcpt, int layer)
 {
-    return !rcpt->refused && rcpt->layer <= layer && version_at(rcpt->versions, layer) == NULL;
+    const struct version *version = version_at(rcpt->versions, layer);
+
+    return !rcpt->refused && rcpt->layer <= layer && (version == NULL || !version->deleted);
 }
 
 milter_rcpt *
@@ -186,14 +205,32 @@ find(const struct message *message, int layer, const char *address, bool any_cas
     return rcpt;
 }
 
+/* Every recipient of that address from this one on: deleted by a layer, or wanted by it. */
+static int
+mark(struct message *message, int layer, milter_rcpt *rcpt, const char *address, bool any_case,
+     bool deleted)
+{
+    for (; rcpt != NULL; rcpt = envelope_next_rcpt(message, layer, rcpt)) {
+        if (!same_address(rcpt->address, address, any_case))
+            continue;
+        struct version *version = version_edit(message, &rcpt->versions, layer);
+        if (version == NULL)
+            return MILTER_ERR_MEMORY;
+        version->deleted = deleted;
+    }
+    return MILTER_OK;
+}
+
 int
 envelope_add_rcpt(struct message *message, int layer, const char *address, const char *args)
 {
-    /* Postfix would deliver twice to a recipient that is added twice. */
-    if (args == NULL && find(message, layer, address, false) != NULL)
-        return MILTER_OK;
+    milter_rcpt *rcpt = args == NULL ? find(message, layer, address, false) : NULL;
 
-    milter_rcpt *rcpt = append(message, layer, address);
+    /* Postfix would deliver twice to a recipient that is added twice. That it is wanted is
+       noted, for the case that an earlier plugin deletes it yet. */
+    if (rcpt != NULL)
+        return mark(message, layer, rcpt, address, false, false);
+    rcpt = append(message, layer, address);
     if (rcpt == NULL || (rcpt->list = split_list(message->arena, args)) == NULL)
         return MILTER_ERR_MEMORY;
     if (args != NULL && (rcpt->args = arena_strdup(message->arena, args)) == NULL)
@@ -211,15 +248,7 @@ envelope_delete_rcpt(struct message *message, int layer, const char *address)
 
     if (rcpt == NULL)
         return MILTER_ERR_VALUE;
-    for (; rcpt != NULL; rcpt = envelope_next_rcpt(message, layer, rcpt)) {
-        if (!same_address(rcpt->address, address, any_case))
-            continue;
-        struct version *version = version_edit(message, &rcpt->versions, layer);
-        if (version == NULL)
-            return MILTER_ERR_MEMORY;
-        version->deleted = true;
-    }
-    return MILTER_OK;
+    return mark(message, layer, rcpt, address, any_case, true);
 }
 
 bool

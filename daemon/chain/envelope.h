@@ -15,6 +15,10 @@ int envelope_rcpt(struct message *message, const char *address, const char *cons
 /* The last recipient received was refused by a verdict. */
 void envelope_refuse_last(struct message *message);
 
+/* Who added it wants it no more. It becomes the first later plugin's that asked for it too,
+   when it was there already; false where there is none, and it is to go. */
+bool envelope_give_up(milter_rcpt *rcpt);
+
 const char *envelope_sender(const struct message *message, int layer);
 const char *const *envelope_sender_args(const struct message *message, int layer);
 milter_rcpt *envelope_next_rcpt(const struct message *message, int layer, const milter_rcpt *rcpt);

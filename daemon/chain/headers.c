@@ -3,6 +3,10 @@
  * plugin deletes stays in the list, for the plugins before it and for the
  * counting of wire indexes; who may see it is asked of its versions each time.
  * Nothing is kept of a field beyond headers_limit, and then headers_cut says so.
+ *
+ * What is asked for by position, or by name and index, means the whole header:
+ * until that is there such requests wait. Where fields are not kept the list is
+ * of the new ones alone, as they were asked for, those of earlier plugins first.
  */
 #include "chain/headers.h"
 
@@ -58,17 +62,13 @@ headers_received(struct message *message, const char *name, const char *value, b
         errno = ENOMEM;
         return NULL;
     }
-    /* Plugins may have added fields before this one came: those for the end and those for
-       a position further down stay below it. */
+    /* Plugins may have added fields at the end before this one came. */
     milter_header *next = NULL;
     message->header_count++;
     message->header_bytes += bytes;
-    for (milter_header *last = message->last_header; last != NULL; last = last->previous) {
-        if (last->layer == LAYER_RECEIVED ||
-            (last->inserted && last->position <= message->header_count))
-            break;
+    for (milter_header *last = message->last_header; last != NULL && last->at_end;
+         last = last->previous)
         next = last;
-    }
     link_before(message, h, next);
     return h;
 }
@@ -116,86 +116,166 @@ add(struct message *message, int layer, const char *name, const char *raw, milte
     return h;
 }
 
-int
-headers_before(struct message *message, int layer, milter_header *h, const char *name,
-               const char *raw)
+/* A field beside h, and like it where more may arrive. */
+static int
+add_beside(struct message *message, int layer, const milter_header *h, const char *name,
+           const char *raw, milter_header *next)
 {
-    milter_header *added = add(message, layer, name, raw, h);
+    milter_header *added = add(message, layer, name, raw, next);
 
     if (added == NULL)
         return MILTER_ERR_MEMORY;
     added->above = h->above;
+    added->at_end = h->at_end;
     added->inserted = true;
     return MILTER_OK;
+}
+
+int
+headers_before(struct message *message, int layer, milter_header *h, const char *name,
+               const char *raw)
+{
+    return add_beside(message, layer, h, name, raw, h);
 }
 
 int
 headers_after(struct message *message, int layer, milter_header *h, const char *name,
               const char *raw)
 {
-    milter_header *added = add(message, layer, name, raw, h->next);
+    return add_beside(message, layer, h, name, raw, h->next);
+}
 
-    if (added == NULL)
-        return MILTER_ERR_MEMORY;
-    added->above = h->above;
-    added->inserted = true;
-    return MILTER_OK;
+/* What a field at the end for that layer comes before: what later plugins have put there,
+   who may have done so earlier in time. */
+static milter_header *
+end_for(const struct message *message, int layer)
+{
+    milter_header *next = NULL;
+
+    for (milter_header *last = message->last_header;
+         last != NULL && last->at_end && last->layer > layer; last = last->previous)
+        next = last;
+    return next;
 }
 
 int
 headers_append(struct message *message, int layer, const char *name, const char *raw)
 {
-    return add(message, layer, name, raw, NULL) != NULL ? MILTER_OK : MILTER_ERR_MEMORY;
+    milter_header *added = add(message, layer, name, raw, end_for(message, layer));
+
+    if (added == NULL)
+        return MILTER_ERR_MEMORY;
+    added->at_end = true;
+    return MILTER_OK;
 }
 
-/* Where the header ends for a position beyond it. While fields still arrive, those that
-   plugins put at the end already stay behind. */
+/* Above the mail server's own Received; again those of later plugins on top. */
 static milter_header *
-end_of_header(const struct message *message)
+top_for(const struct message *message, int layer)
 {
-    milter_header *next = NULL;
+    milter_header *next = message->headers;
 
-    for (milter_header *last = message->last_header; !message->headers_complete && last != NULL;
-         last = last->previous) {
-        if (last->layer == LAYER_RECEIVED || last->inserted)
-            break;
-        next = last;
-    }
+    while (next != NULL && next->above && next->layer > layer)
+        next = next->next;
     return next;
 }
 
-/* The first field that is not above the mail server's own Received. */
+/* The position'th field that a layer sees below the mail server's Received, NULL for none. */
 static milter_header *
-first_below(const struct message *message)
+at_position(const struct message *message, int layer, unsigned position)
 {
     milter_header *h = message->headers;
+    unsigned seen = 0;
 
-    while (h != NULL && h->above)
+    while (h != NULL && (h->above || headers_raw(h, layer) == NULL || ++seen < position))
         h = h->next;
     return h;
+}
+
+/* Keeps a request until the header is complete; in the order of the layers, then of time. */
+static int
+postpone(struct message *message, const struct header_request *request)
+{
+    struct header_request **at = &message->waiting;
+    struct header_request *kept = arena_alloc(message->arena, sizeof(*kept));
+
+    if (kept == NULL)
+        return MILTER_ERR_MEMORY;
+    *kept = *request;
+    if ((kept->name = arena_strdup(message->arena, request->name)) == NULL)
+        return MILTER_ERR_MEMORY;
+    while (*at != NULL && (*at)->layer <= kept->layer)
+        at = &(*at)->next;
+    kept->next = *at;
+    *at = kept;
+    message->edits++;
+    return MILTER_OK;
 }
 
 int
 headers_insert(struct message *message, int layer, unsigned position, const char *name,
                const char *raw)
 {
-    milter_header *next = position == 0 ? message->headers : first_below(message);
+    milter_header *next;
+    bool end = !message->keeps_headers;
 
-    /* The position'th field that this plugin sees below the mail server's Received. */
-    if (message->keeps_headers && position > 0) {
-        unsigned seen = 0;
-        while (next != NULL && (headers_raw(next, layer) == NULL || ++seen < position))
-            next = next->next;
+    if (position > 0 && message->keeps_headers && !message->headers_complete)
+        return postpone(
+            message,
+            &(struct header_request){
+                .layer = layer, .inserts = true, .number = position, .name = name, .raw = raw});
+    if (position == 0 && message->keeps_headers) {
+        next = top_for(message, layer);
+    } else {
+        next = end ? NULL : at_position(message, layer, position);
+        end = next == NULL;
     }
-    if (position > 0 && next == NULL)
-        next = end_of_header(message);
+    if (end)
+        next = end_for(message, layer);
     milter_header *added = add(message, layer, name, raw, next);
     if (added == NULL)
         return MILTER_ERR_MEMORY;
     added->above = position == 0;
+    added->at_end = end;
     added->inserted = true;
     added->position = position;
     return MILTER_OK;
+}
+
+int
+headers_change(struct message *message, int layer, const char *name, unsigned index,
+               const char *raw)
+{
+    if (!message->headers_complete)
+        return postpone(message, &(struct header_request){
+                                     .layer = layer, .number = index, .name = name, .raw = raw});
+    milter_header *h = headers_find(message, layer, name, NULL);
+    for (unsigned i = 1; h != NULL && i < index; i++)
+        h = headers_find(message, layer, name, h);
+    if (h == NULL)
+        return raw != NULL ? headers_append(message, layer, name, raw) : MILTER_OK;
+    return raw != NULL ? headers_replace(message, layer, h, raw)
+                       : headers_delete(message, layer, h);
+}
+
+int
+headers_complete(struct message *message)
+{
+    message->headers_complete = true;
+    for (; message->waiting != NULL; message->waiting = message->waiting->next) {
+        const struct header_request *request = message->waiting;
+        int error;
+
+        if (request->inserts)
+            error = headers_insert(message, request->layer, request->number, request->name,
+                                   request->raw);
+        else
+            error = headers_change(message, request->layer, request->name, request->number,
+                                   request->raw);
+        if (error != MILTER_OK)
+            return -1;
+    }
+    return 0;
 }
 
 int

@@ -21,7 +21,8 @@ milter_header *headers_next(const struct message *message, int layer, const milt
 milter_header *headers_find(const struct message *message, int layer, const char *name,
                             const milter_header *after);
 
-/* A new field: before h, after h, at the end, at a position as in milter_insert_header(). */
+/* A new field: before h, after h, at the end, at a position as in milter_insert_header().
+   A position is that in the whole header: until it is complete the request waits. */
 int headers_before(struct message *message, int layer, milter_header *h, const char *name,
                    const char *raw);
 int headers_after(struct message *message, int layer, milter_header *h, const char *name,
@@ -32,6 +33,14 @@ int headers_insert(struct message *message, int layer, unsigned position, const 
 
 int headers_replace(struct message *message, int layer, milter_header *h, const char *raw);
 int headers_delete(struct message *message, int layer, milter_header *h);
+
+/* The index'th field of that name, from 1, as milter_change_header(); waits likewise. raw is
+   NULL to delete it. */
+int headers_change(struct message *message, int layer, const char *name, unsigned index,
+                   const char *raw);
+
+/* No more fields come. Does what has waited for that. 0, or -1 when there is no memory. */
+int headers_complete(struct message *message);
 
 /* Printable ASCII without colon, 1 to 900 bytes. */
 bool headers_good_name(const char *name);

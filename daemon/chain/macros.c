@@ -15,12 +15,33 @@ static const enum milter_event order[MILTER_EVENTS] = {
     MILTER_EVENT_HELO,    MILTER_EVENT_CONNECT,
 };
 
+const struct macros_slot *
+macros_slot(const struct macros *macros, enum milter_event event)
+{
+    if (event == MILTER_EVENT_CONNECT)
+        return &macros->connect;
+    if (event == MILTER_EVENT_HELO)
+        return &macros->helo;
+    return macros->message != NULL ? &macros->message[event] : NULL;
+}
+
+/* The same to be written to. NULL: no memory. */
+static struct macros_slot *
+make_slot(struct macros *macros, struct arena *arena, enum milter_event event)
+{
+    if (event >= MILTER_EVENT_MAIL && macros->message == NULL)
+        macros->message = arena_alloc(arena, MILTER_EVENTS * sizeof(*macros->message));
+    return (struct macros_slot *)macros_slot(macros, event);
+}
+
 int
 macros_set(struct macros *macros, struct arena *arena, enum milter_event event, const void *pairs,
            size_t length)
 {
-    struct macros_slot *slot = &macros->slots[event];
+    struct macros_slot *slot = make_slot(macros, arena, event);
 
+    if (slot == NULL)
+        return -1;
     if (length > slot->capacity) {
         /* Half as much again: names of one event hardly change, values a little. */
         size_t capacity = length + length / 2;
@@ -53,7 +74,7 @@ same_name(const char *known, const char *asked, size_t asked_length)
 static bool
 next_pair(const struct macros_slot *slot, size_t *offset, const char **name, const char **value)
 {
-    if (*offset >= slot->length)
+    if (slot == NULL || *offset >= slot->length)
         return false;
     *name = slot->pairs + *offset;
     *value = *name + strlen(*name) + 1;
@@ -71,7 +92,7 @@ macros_find_at(const struct macros *macros, enum milter_event event, const char 
         name++;
         length -= 2;
     }
-    while (next_pair(&macros->slots[event], &offset, &known, &value))
+    while (next_pair(macros_slot(macros, event), &offset, &known, &value))
         if (same_name(known, name, length))
             return value;
     return NULL;
@@ -95,7 +116,7 @@ macros_next(const struct macros *macros, size_t *at, const char **name, const ch
     size_t place = *at >> 20, offset = *at & 0xfffff;
 
     for (; place < MILTER_EVENTS; place++, offset = 0) {
-        if (next_pair(&macros->slots[order[place]], &offset, name, value)) {
+        if (next_pair(macros_slot(macros, order[place]), &offset, name, value)) {
             *at = place << 20 | offset;
             return 1;
         }
@@ -107,6 +128,5 @@ macros_next(const struct macros *macros, size_t *at, const char **name, const ch
 void
 macros_end_message(struct macros *macros)
 {
-    for (int event = MILTER_EVENT_MAIL; event < MILTER_EVENTS; event++)
-        macros->slots[event] = (struct macros_slot){0};
+    macros->message = NULL;
 }

@@ -20,8 +20,12 @@ struct macros_slot {
 /* All zero is empty. Memory is the owner's: connect and helo last as long as the
    connection, the others as long as the message. */
 struct macros {
-    struct macros_slot slots[MILTER_EVENTS];
+    struct macros_slot connect, helo;
+    struct macros_slot *message; /* by event; NULL between messages */
 };
+
+/* What is known at an event; NULL for nothing. */
+const struct macros_slot *macros_slot(const struct macros *macros, enum milter_event event);
 
 /* Replaces what is known for an event. 0, or -1 when there is no memory. */
 int macros_set(struct macros *macros, struct arena *arena, enum milter_event event,

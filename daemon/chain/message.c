@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "chain/envelope.h"
+
 struct message *
 message_new(struct arena *arena, const struct message_limits *limits)
 {
@@ -93,7 +95,7 @@ drop_rcpts(struct message *message, int layer)
     message->last_rcpt = NULL;
     while (*at != NULL) {
         drop_version(&(*at)->versions, layer);
-        if ((*at)->layer == layer) {
+        if ((*at)->layer == layer && !envelope_give_up(*at)) {
             *at = (*at)->next;
         } else {
             message->last_rcpt = *at;
@@ -125,6 +127,11 @@ message_drop_layer(struct message *message, int layer)
         *body = (*body)->below;
     }
     drop_version(&message->quarantines, layer);
+    for (struct header_request **at = &message->waiting; *at != NULL;)
+        if ((*at)->layer == layer)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
     for (struct auth_result **at = &message->auth_results; *at != NULL;)
         if ((*at)->layer == layer)
             *at = (*at)->next;
@@ -138,7 +145,7 @@ message_edited(const struct message *message)
     if (message->edits == 0)
         return false;
     if (message->senders != NULL || message->bodies != NULL || message->quarantines != NULL ||
-        message->auth_results != NULL)
+        message->auth_results != NULL || message->waiting != NULL)
         return true;
     for (const milter_header *h = message->headers; h != NULL; h = h->next)
         if (h->layer != LAYER_RECEIVED || h->versions != NULL)

@@ -41,11 +41,22 @@ struct milter_header {
     milter_header *next, *previous; /* in the order of the edited message */
     int layer;                      /* who added it; LAYER_RECEIVED */
     bool above;                     /* added above the mail server's own Received */
+    bool at_end;                    /* fields that arrive later go before it */
     bool inserted;                  /* added at a position, not at the end */
     unsigned position;              /* that position, where the headers are not kept */
     const char *name;
     const char *raw;          /* everything after the colon, as received or added */
     struct version *versions; /* highest layer first */
+};
+
+/* What a plugin asked for by position, or by name and index, before the header was complete. */
+struct header_request {
+    struct header_request *next;
+    int layer;
+    bool inserts;    /* a new field at a position; else a change */
+    unsigned number; /* the position or index */
+    const char *name;
+    const char *raw; /* NULL: delete */
 };
 
 struct milter_rcpt {
@@ -56,7 +67,7 @@ struct milter_rcpt {
     const char *wire;         /* as the plugin or the mail server wrote it */
     const char *args;         /* added: ESMTP arguments as one string, or NULL */
     const char *const *list;  /* the arguments one by one */
-    struct version *versions; /* deletions */
+    struct version *versions; /* deletions; not deleted: a later plugin wants it there */
 };
 
 /* What a plugin reported of an authentication method, see authres.h. */
@@ -96,6 +107,7 @@ struct message {
     milter_header *headers, *last_header;
     size_t header_count, header_bytes;
     bool headers_cut, headers_complete;
+    struct header_request *waiting; /* until then, in the order of the chain */
 
     struct spool body;
     struct message_body *bodies;

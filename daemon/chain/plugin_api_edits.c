@@ -198,7 +198,6 @@ milter_header_delete(milter_ctx *ctx, milter_header *h)
 int
 milter_change_header(milter_ctx *ctx, const char *name, unsigned index, const char *value)
 {
-    struct message *message;
     const char *raw;
     bool removes = value == NULL || value[0] == '\0';
     int error = check(ctx, MILTER_CHANGES_HEADERS, __func__);
@@ -207,16 +206,7 @@ milter_change_header(milter_ctx *ctx, const char *name, unsigned index, const ch
         error = clean(ctx, __func__, name, removes ? "" : value, &raw);
     if (error != MILTER_OK)
         return error;
-    message = ctx->run->message;
-    milter_header *h = headers_find(message, ctx->link->layer, name, NULL);
-    for (unsigned i = 1; h != NULL && i < index; i++)
-        h = headers_find(message, ctx->link->layer, name, h);
-    if (h == NULL)
-        error = removes ? MILTER_OK : headers_append(message, ctx->link->layer, name, raw);
-    else if (removes)
-        error = headers_delete(message, ctx->link->layer, h);
-    else
-        error = headers_replace(message, ctx->link->layer, h, raw);
+    error = headers_change(ctx->run->message, ctx->link->layer, name, index, removes ? NULL : raw);
     return report(ctx, error, __func__, "", name, value);
 }
 

@@ -15,7 +15,8 @@ int
 burst_begin(struct burst *burst, struct chain_run *run)
 {
     *burst = (struct burst){0};
-    if (authres_write(run) == 0 && edits_make(run->message, &burst->edits) == 0)
+    if (authres_write(run) == 0 &&
+        edits_make(run->message, mta_of(&run->macros), &burst->edits) == 0)
         return 0;
     *burst = (struct burst){0};
     return -1;
@@ -31,10 +32,14 @@ wire_value(const struct chain_run *run, const char *raw)
 static void
 encode_edit(const struct chain_run *run, const struct edit *edit, struct encode *out)
 {
+    const char *value;
+
     switch (edit->kind) {
     case EDIT_CHANGE_HEADER:
+        /* A field without a value is not to be deleted: the space stays. */
+        value = wire_value(run, edit->value);
         encode_header_at(out, REPLY_CHANGE_HEADER, edit->index, edit->name,
-                         wire_value(run, edit->value));
+                         value[0] != '\0' ? value : edit->value);
         break;
     case EDIT_ADD_HEADER:
         encode_header(out, REPLY_ADD_HEADER, edit->name, wire_value(run, edit->value));

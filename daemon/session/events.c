@@ -168,8 +168,7 @@ make_eoh(struct chain_run *run, const struct frame *frame, struct chain_event *e
 {
     (void)frame;
     (void)event;
-    run->message->headers_complete = true;
-    return EVENTS_READY;
+    return headers_complete(run->message) == 0 ? EVENTS_READY : no_memory();
 }
 
 static enum events_result

@@ -84,6 +84,36 @@ log_missing(const struct chain *chain, uint32_t missing)
                             chain->links[i].name, chain->name, actions[k].name);
 }
 
+/* Whether a list of names holds this one. */
+static bool
+has_name(const char *names, const char *name, size_t length)
+{
+    for (const char *at = names; *at != '\0'; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        if (n == length && memcmp(at, name, n) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+/* Adds the names that are not there yet. False: they do not fit. */
+static bool
+add_names(char *names, size_t size, const char *more)
+{
+    size_t length = strlen(names), n;
+
+    for (; *more != '\0'; more += n, more += strspn(more, " ")) {
+        n = strcspn(more, " ");
+        if (has_name(names, more, n))
+            continue;
+        if (length + 1 + n >= size)
+            return false;
+        length += (size_t)sprintf(names + length, " %.*s", (int)n, more);
+    }
+    return true;
+}
+
 static void
 encode_macros(const struct chain *chain, struct encode *out)
 {
@@ -93,13 +123,11 @@ encode_macros(const struct chain *chain, struct encode *out)
         const char *more = chain->macros[stages[i].event];
         if (more == NULL)
             continue;
-        int length = snprintf(names, sizeof(names), "%s %s", stages[i].usual, more);
-        if (length < 0 || length >= (int)sizeof(names)) {
+        snprintf(names, sizeof(names), "%s", stages[i].usual);
+        if (!add_names(names, sizeof(names), more))
             log_warning("chain=%s: more macros are asked for than fit into a packet; the last "
                         "ones are left out",
                         chain->name);
-            *strrchr(names, ' ') = '\0';
-        }
         encode_u32(out, stages[i].stage);
         encode_string(out, names);
     }

@@ -33,21 +33,26 @@ struct session_wire {
     enum session_state state;
 };
 
-struct session {
-    struct session_wire wire;
-    const struct session_peer *peer;
-    struct chain_run *run;
-
+/* What is needed while a message is open; in its arena. */
+struct session_message {
     bool holds; /* held answers for this message */
     struct chain_outcome held;
-    bool settled; /* verdict at connect or helo: answers for the whole connection */
-    struct chain_outcome settlement;
-
-    struct burst burst; /* at the end of a message, and what is said after it */
+    struct burst burst; /* at its end, and what is said after it */
     struct chain_outcome final;
-
-    char fault[160];
 };
+
+struct session {
+    struct session_wire wire;
+    bool at_fault; /* fault_text says of what */
+    const struct session_peer *peer;
+    struct chain_run *run;
+    struct session_message *message;
+    const struct chain_outcome *settlement; /* verdict at connect or helo: answers for the whole
+                                         connection; in its arena */
+};
+
+/* One session is at fault at a time, and is closed at once. */
+static char fault_text[160];
 
 static int
 progress(void *arg)
@@ -91,13 +96,13 @@ session_negotiated(const struct session *session)
 bool
 session_in_message(const struct session *session)
 {
-    return session->run->message != NULL;
+    return session->message != NULL;
 }
 
 const char *
 session_fault(const struct session *session)
 {
-    return session->fault[0] != '\0' ? session->fault : NULL;
+    return session->at_fault ? fault_text : NULL;
 }
 
 static enum session_status MILTER_PRINTF(2, 3)
@@ -106,8 +111,9 @@ static enum session_status MILTER_PRINTF(2, 3)
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(session->fault, sizeof(session->fault), format, arguments);
+    vsnprintf(fault_text, sizeof(fault_text), format, arguments);
     va_end(arguments);
+    session->at_fault = true;
     return SESSION_CLOSE;
 }
 
@@ -151,8 +157,7 @@ end_message(struct session *session, enum milter_end end, const struct chain_out
         return;
     summary_message(session->run, end_names[end], outcome, edits);
     chain_message_end(session->run, end, outcome);
-    session->holds = false;
-    session->burst = (struct burst){0};
+    session->message = NULL;
     if (session->wire.state > STATE_IDLE)
         session->wire.state = STATE_IDLE;
 }
@@ -160,8 +165,10 @@ end_message(struct session *session, enum milter_end end, const struct chain_out
 static void
 abort_message(struct session *session)
 {
-    end_message(session, MILTER_END_ABORTED, session->holds ? &session->held : NULL, 0);
-    session->holds = false;
+    const struct session_message *message = session->message;
+
+    end_message(session, MILTER_END_ABORTED,
+                message != NULL && message->holds ? &message->held : NULL, 0);
     if (session->wire.state > STATE_IDLE)
         session->wire.state = STATE_IDLE;
 }
@@ -220,7 +227,7 @@ give_up_burst(struct session *session, struct encode *out)
 enum session_status
 session_continue(struct session *session, struct encode *out)
 {
-    switch (burst_encode(&session->burst, session->run, out)) {
+    switch (burst_encode(&session->message->burst, session->run, out)) {
     case BURST_FLUSH:
         return SESSION_FLUSH;
     case BURST_FAILED:
@@ -228,29 +235,48 @@ session_continue(struct session *session, struct encode *out)
     case BURST_DONE:
         break;
     }
-    answer(&session->final, out);
-    end_message(session, end_of(session, &session->final), &session->final,
-                session->burst.edits.count);
+    const struct chain_outcome *final = &session->message->final;
+    answer(final, out);
+    end_message(session, end_of(session, final), final, session->message->burst.edits.count);
     return SESSION_MORE;
 }
 
 static enum session_status
 finish_message(struct session *session, const struct chain_outcome *outcome, struct encode *out)
 {
+    struct session_message *message = session->message;
     bool passes = outcome->verdict == MILTER_CONTINUE || outcome->verdict == MILTER_ACCEPT;
 
-    session->final = *outcome;
-    session->burst = (struct burst){0};
-    if (passes && burst_begin(&session->burst, session->run) < 0) {
+    message->final = *outcome;
+    if (passes && burst_begin(&message->burst, session->run) < 0) {
         log_error("%s: no memory for the edits; the message is deferred",
                   chain_queue_id(session->run));
-        session->final =
+        message->final =
             (struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = MILTER_EVENT_EOM};
     }
     return session_continue(session, out);
 }
 
 /* ---- outcomes --------------------------------------------------------------- */
+
+/* A copy that outlives the event; a tempfail where there is no memory for it. */
+static const struct chain_outcome *
+keep_outcome(struct arena *arena, const struct chain_outcome *outcome)
+{
+    static const struct chain_outcome no_memory = {.verdict = MILTER_TEMPFAIL};
+    struct chain_outcome *kept = arena_alloc(arena, sizeof(*kept));
+
+    if (kept == NULL)
+        return &no_memory;
+    *kept = *outcome;
+    if (outcome->reply.wire != NULL) {
+        kept->reply.wire = arena_strdup(arena, outcome->reply.wire);
+        kept->reply.text = arena_strdup(arena, outcome->reply.text);
+        if (kept->reply.wire == NULL || kept->reply.text == NULL)
+            return &no_memory;
+    }
+    return kept;
+}
 
 /* Connect and helo: a verdict holds for the rest of the connection. */
 static void
@@ -259,26 +285,17 @@ conclude_session_event(struct session *session, const struct chain_outcome *outc
 {
     if (outcome->verdict == MILTER_CONTINUE)
         return;
-    session->settled = true;
-    session->settlement = *outcome;
-    if (outcome->reply.wire != NULL) {
-        struct arena *arena = &session->run->arena;
-        session->settlement.reply.wire = arena_strdup(arena, outcome->reply.wire);
-        session->settlement.reply.text = arena_strdup(arena, outcome->reply.text);
-        if (session->settlement.reply.wire == NULL || session->settlement.reply.text == NULL)
-            session->settlement =
-                (struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = outcome->event};
-    }
+    session->settlement = keep_outcome(&session->run->arena, outcome);
     summary_verdict(session->run, outcome, event->text);
 }
 
 static void
 hold(struct session *session, const struct chain_outcome *outcome)
 {
-    if (session->holds)
+    if (session->message->holds)
         return;
-    session->holds = true;
-    session->held = *outcome;
+    session->message->holds = true;
+    session->message->held = *outcome;
 }
 
 /* What the host itself decides when it cannot go on. */
@@ -336,7 +353,7 @@ static enum session_status
 conclude_held(struct session *session, const struct states_command *command,
               const struct chain_event *event, struct encode *out)
 {
-    struct chain_outcome outcome = session->held;
+    struct chain_outcome outcome = session->message->held;
 
     if (command->event == MILTER_EVENT_UNKNOWN) {
         go_on(command, session, out);
@@ -361,10 +378,9 @@ in_order(struct session *session, const struct states_command *command)
     /* Its own macros have come just before it and do not end with the message. */
     struct macros_slot fresh = {0};
     if (legal && command->event >= MILTER_EVENT_MAIL && session->run->message != NULL) {
-        const struct macros_slot *slot = &session->run->macros.slots[command->event];
-        fresh.pairs = malloc(slot->length + 1U);
-        if (fresh.pairs != NULL) {
-            memcpy(fresh.pairs, slot->pairs != NULL ? slot->pairs : "", slot->length);
+        const struct macros_slot *slot = macros_slot(&session->run->macros, command->event);
+        if (slot != NULL && slot->length > 0 && (fresh.pairs = malloc(slot->length)) != NULL) {
+            memcpy(fresh.pairs, slot->pairs, slot->length);
             fresh.length = slot->length;
         }
     }
@@ -388,6 +404,24 @@ refuse_message(struct session *session)
     hold(session, &outcome);
 }
 
+/* Opens a message where none is. -1: no memory. */
+static int
+begin_message(struct session *session)
+{
+    if (session->message != NULL)
+        return 0;
+    if (chain_message_begin(session->run) < 0)
+        return -1;
+    session->message = arena_alloc(&session->run->message_arena, sizeof(*session->message));
+    if (session->message == NULL) {
+        chain_message_end(session->run, MILTER_END_ABORTED, NULL);
+        return -1;
+    }
+    if (session->peer->refuse != NULL && *session->peer->refuse)
+        refuse_message(session);
+    return 0;
+}
+
 static enum session_status
 session_event(struct session *session, const struct states_command *command,
               const struct frame *frame, struct encode *out)
@@ -398,12 +432,8 @@ session_event(struct session *session, const struct states_command *command,
 
     if (!in_order(session, command))
         return SESSION_MORE;
-    if (in_message && run->message == NULL) {
-        if (chain_message_begin(run) < 0)
-            return fault(session, "no memory for a message");
-        if (session->peer->refuse != NULL && *session->peer->refuse)
-            refuse_message(session);
-    }
+    if (in_message && begin_message(session) < 0)
+        return fault(session, "no memory for a message");
     switch (events_make(run, frame, &event)) {
     case EVENTS_READY:
         break;
@@ -412,25 +442,25 @@ session_event(struct session *session, const struct states_command *command,
     case EVENTS_NO_ROOM:
         log_error("%s: the %s cannot be kept (%s); the message is deferred", chain_queue_id(run),
                   command->name, strerror(errno));
-        if (run->message == NULL)
+        if (session->message == NULL)
             return fault(session, "no memory");
         hold_tempfail(session, command->event);
         break;
     }
     if (command->event != MILTER_EVENT_UNKNOWN)
         session->wire.state = command->next;
-    if (session->settled) {
+    if (session->settlement != NULL) {
         /* The mail server was told already what becomes of this client. An accept is no
            answer to an unknown command, see verdict.c. */
-        if (command->event == MILTER_EVENT_UNKNOWN && session->settlement.verdict == MILTER_ACCEPT)
+        if (command->event == MILTER_EVENT_UNKNOWN && session->settlement->verdict == MILTER_ACCEPT)
             go_on(command, session, out);
         else if ((session->wire.agreed.protocol & command->no_reply) == 0)
-            answer(&session->settlement, out);
+            answer(session->settlement, out);
         if (command->event == MILTER_EVENT_EOM)
             abort_message(session);
         return SESSION_MORE;
     }
-    if (session->holds)
+    if (session->message != NULL && session->message->holds)
         return conclude_held(session, command, &event, out);
     struct chain_outcome outcome = chain_walk(run, &event);
     return conclude(session, command, &outcome, &event, out);
@@ -447,7 +477,7 @@ session_eom(struct session *session, const struct states_command *command,
         if (session_event(session, states_event(MILTER_EVENT_BODY), frame, out) == SESSION_CLOSE)
             return SESSION_CLOSE;
         /* What was decided upon the chunk is the answer to the whole. */
-        if (session->run->message == NULL)
+        if (session->message == NULL)
             return SESSION_MORE;
         out->length = out->open = before;
     }
@@ -499,7 +529,7 @@ session_macros(struct session *session, const struct frame *frame)
         const char *const none[] = {NULL};
         const char *address = macros_find_at(&run->macros, MILTER_EVENT_RCPT, "{rcpt_addr}");
         if (address != NULL &&
-            (chain_message_begin(run) < 0 || envelope_rcpt(run->message, address, none) < 0))
+            (begin_message(session) < 0 || envelope_rcpt(run->message, address, none) < 0))
             return fault(session, "no memory for a recipient");
     }
     return SESSION_MORE;
@@ -511,7 +541,7 @@ session_next_client(struct session *session)
 {
     abort_message(session);
     chain_connection_end(session->run);
-    session->settled = false;
+    session->settlement = NULL;
     session->wire.state = STATE_NEGOTIATED;
     return SESSION_MORE;
 }

@@ -62,10 +62,10 @@ class Probed:
         return self
 
     def unix(self, chain=None):
-        return self.milterd.unix(str(self._chains.index(chain) if chain else 0))
+        return self.milterd.unix(str(self._chains.index(chain) if chain is not None else 0))
 
     def tcp(self, chain=None):
-        host = self._host(self._chains.index(chain) if chain else 0)
+        host = self._host(self._chains.index(chain) if chain is not None else 0)
         return f"inet:{host}:{self.milterd.port}"
 
     def take_log(self):

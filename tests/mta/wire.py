@@ -294,7 +294,7 @@ class Mta:
         case.equal(answer[0], "O", "the answer to the offer")
         self.agreed = Negotiated(*answer[1:])
         case.true(self.agreed.version <= version, "a version above the offer")
-        case.equal(self.agreed.actions & ~actions, 0, "actions that were not offered")
+        case.equal(self.agreed.actions & ~(actions or 0x0F), 0, "actions that were not offered")
         case.equal(self.agreed.protocol & ~(protocol or 0x3F), 0, "bits that were not offered")
         return self.agreed
 

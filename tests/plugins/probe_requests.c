@@ -143,18 +143,15 @@ body(milter_ctx *ctx, const char *text)
     return milter_replace_body(ctx, text, strlen(text));
 }
 
-/* That many lines of 64 bytes, each in a call of its own. */
+/* That many times a text, each in a call of its own. */
 static int
-body_lines(milter_ctx *ctx, const char *arguments)
+body_repeat(milter_ctx *ctx, const char *arguments)
 {
     unsigned count = next_number(ctx, &arguments);
-    char line[65];
     int error = MILTER_OK;
 
-    for (unsigned i = 0; i < count && error == MILTER_OK; i++) {
-        snprintf(line, sizeof(line), "%061u.\r\n", i);
-        error = milter_replace_body(ctx, line, strlen(line));
-    }
+    for (unsigned i = 0; i < count && error == MILTER_OK; i++)
+        error = milter_replace_body(ctx, arguments, strlen(arguments));
     return error;
 }
 
@@ -309,7 +306,7 @@ static const struct {
     {"delete-rcpt", delete_rcpt},
     {"sender", change_sender},
     {"body", body},
-    {"body-lines", body_lines},
+    {"body-repeat", body_repeat},
     {"body-null", body_null},
     {"quarantine", quarantine},
     {"progress", progress},
