@@ -3,15 +3,15 @@
 
 A script begins with what it needs and expects, in comments:
 
-    --[[ chain main
+    --[=[ chain main
     { plugin = "probe"; script = ( "rcpt <c@d>: reject" ); }
-    ]]
-    --[[ log
+    ]=]
+    --[=[ log
     4XyZ1: ... verdict=reject ...
-    ]]
-    --[[ packets
+    ]=]
+    --[=[ packets
     e 15
-    ]]
+    ]=]
 
 chain NAME: the entries of a chain of milter.conf. A script may have several; in it,
 connect("NAME") opens a connection to that one. log: lines of milterd's log, as behind L: in
@@ -41,7 +41,7 @@ PLAYER = "play.lua"
 PROGRAM = "miltertest"
 SECONDS = 60
 
-_PART = re.compile(r"^--\[\[ (\w+)(?: (\w+))?\n(.*?)^\]\]$", re.M | re.S)
+_PART = re.compile(r"^--\[=\[ (\w+)(?: (\w+))?\n(.*?)^\]=\]$", re.M | re.S)
 _READ = re.compile(r"mt_milter_read\(\d+\): cmd (.), len (\d+)")
 
 
@@ -65,7 +65,7 @@ class Script:
                 ]
                 getattr(self, kind).extend(lines)
             else:
-                raise case.Failure(f"{self.file}: there is no part --[[ {kind} {name or ''}")
+                raise case.Failure(f"{self.file}: there is no part --[=[ {kind} {name or ''}")
         if not self.chains:
             raise case.Failure(f"{self.file}: it has no chain")
 

@@ -18,7 +18,7 @@ from mta import case, wire
 from mta.probed import Probed
 
 LOOK = '{ plugin = "probe"; script = ( "eom: say-headers", "eom: say-body" ); }'
-REPLACE = '{ plugin = "probe"; script = ( "eom: body-lines 20000" ); }'
+REPLACE = '{ plugin = "probe"; script = ( "eom: body-repeat 20000 a line of text" ); }'
 HEADERS = [(f"X-{n}", "v" * 50) for n in range(20)]
 BODY = b"".join(b"line %06d of the body\r\n" % n for n in range(10000))
 
@@ -143,7 +143,7 @@ def test_a_full_disk_under_a_new_body_sends_no_half_of_it():
     answer, log = serve(
         'body_memory = "1K"; spool_dir = "@dir@/spool";',
         lambda mta: mta.message("<a@x>", ["<c@x>"]),
-        chain='{ plugin = "probe"; script = ( "eom <a@x>: body-lines 20000" ); }',
+        chain='{ plugin = "probe"; script = ( "eom <a@x>: body-repeat 20000 a line of text" ); }',
         file_size=100000,
     )
     case.equal(answer, [("t",)])

@@ -1,25 +1,25 @@
 -- The body is replaced, in any number of calls, and made empty; a message is quarantined.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "eom <body@x>: body a new one", "eom <body@x>: body \r\n",
     "eom <empty@x>: body ",
-    "eom <lines@x>: body-lines 10",
+    "eom <pieces@x>: body-repeat 40 0123456789abcd\r\n",
     "eom <hold@x>: quarantine looks odd",
     "body <early@x>: body early",
     "eom <order@x>: add X-A: a", "eom <order@x>: body b", "eom <order@x>: quarantine c",
     "eom <order@x>: add X-D: d" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<body@x> ... verdict=accept edits=1 ...
 4XyZ1: from=<empty@x> ... edits=1 ...
-4XyZ1: from=<lines@x> ... edits=1 ...
+4XyZ1: from=<pieces@x> ... edits=1 ...
 4XyZ1: from=<hold@x> ... verdict=quarantine edits=1 ...
 ... end: quarantined at eom by nobody
 4XyZ1: from=<order@x> ... verdict=quarantine edits=4 ...
 4XyZ1: from=<none@x> ... edits=0 ...
-]]
---[[ packets
+]=]
+--[=[ packets
 b 11
 b 0
 b 640
@@ -28,7 +28,7 @@ h 6
 h 6
 b 1
 q 2
-]]
+]=]
 
 local c = client()
 
@@ -45,12 +45,8 @@ unedited(c, MT_QUARANTINE)
 edit("<empty@x>")
 edited(c, MT_BODYCHANGE, "")
 
-edit("<lines@x>")
-local lines = ""
-for line = 0, 9 do
-    lines = lines .. string.format("%061d.\r\n", line)
-end
-edited(c, MT_BODYCHANGE, lines)
+edit("<pieces@x>")
+edited(c, MT_BODYCHANGE, string.rep("0123456789abcd\r\n", 40))
 
 edit("<hold@x>")
 edited(c, MT_QUARANTINE)

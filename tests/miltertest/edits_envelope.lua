@@ -1,7 +1,7 @@
 -- Recipients are added, with and without ESMTP arguments, and deleted; the sender is changed.
 -- miltertest has no check for arguments and the sender: letters and lengths are.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "eom <rcpts@x>: add-rcpt <new@example.net>", "eom <rcpts@x>: add-rcpt bare@example.net",
     "eom <rcpts@x>: delete-rcpt <one@example.net>",
@@ -11,8 +11,8 @@
     "eom <null@x>: sender <>",
     "eom <par@x>: sender <other@example.org> RET=HDRS ENVID=42",
     "eom <other@x>: delete-rcpt <not@example.net>" ); }
-]]
---[[ packets
+]=]
+--[=[ packets
 - 18
 + 18
 + 17
@@ -20,8 +20,8 @@
 e 20
 e 3
 e 38
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<rcpts@x> to=<one@example.net> ... edits=3 ...
 4XyZ1: from=<undone@x> ... edits=0 ...
 4XyZ1: from=<args@x> ... edits=1 ...
@@ -30,7 +30,7 @@ e 38
 4XyZ1: from=<par@x> ... edits=1 ...
 warning: 4XyZ1: ... milter_delete_rcpt: the message has no such recipient
 4XyZ1: from=<other@x> ... edits=0 ...
-]]
+]=]
 
 local c = client()
 

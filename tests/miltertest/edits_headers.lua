@@ -1,6 +1,6 @@
 -- Header fields are added, inserted, changed and deleted.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "eom <add@x>: add X-One: first", "eom <add@x>: add X-One: second",
     "eom <add@x>: add X-Folded: a\n\tb", "eom <add@x>: add X-Eight-Bit: gr\xc3\xbc\xc3\x9fe \xff",
@@ -14,8 +14,8 @@
     "eom <nothing@x>: change 9 X-Again:", "eom <nothing@x>: change 1 X-Not-There:",
     "mail <early@x>: add X-Early: mail", "rcpt: add X-Recipient: seen",
     "body: add X-Body: seen" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<add@x> ... edits=6 ...
 4XyZ1: from=<insert@x> ... edits=6 ...
 4XyZ1: from=<change@x> ... edits=5 ...
@@ -23,13 +23,7 @@
 4XyZ1: from=<every@x> ... edits=5 ...
 4XyZ1: from=<nothing@x> ... edits=2 ...
 4XyZ1: from=<early@x> ... edits=3 ...
-]]
---[[ packets
-m 18
-m 12
-m 12
-m 12
-]]
+]=]
 
 local c = client()
 

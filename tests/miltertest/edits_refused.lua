@@ -1,24 +1,24 @@
 -- What a plugin may not ask for is refused and logged with its name, and nothing of it
 -- arrives: what its table does not declare, what is asked for too early, what is malformed.
 
---[[ chain light
+--[=[ chain light
 { plugin = "probe_light"; script = (
     "eom: change 1 Subject: changed", "eom: body new", "eom: add-rcpt <c@example.net>",
     "eom: delete-rcpt <one@example.net>", "eom: sender <other@example.org>",
     "eom: quarantine hold", "eom: add X-Good: yes" ); }
-]]
---[[ chain early
+]=]
+--[=[ chain early
 { plugin = "probe"; script = (
     "connect: add X-Early: connect", "helo: add X-Early: helo", "mail: progress",
     "eom: add X-Good: yes" ); }
-]]
---[[ chain wrong
+]=]
+--[=[ chain wrong
 { plugin = "probe"; script = (
     "eom: add Bad Name: x", "eom: add : x", "eom: add X-Cr: a\rb", "eom: add X-No-Value",
     "eom: add-rcpt", "eom: add-rcpt <a\r\nb@x>", "eom: quarantine",
     "eom: quarantine two\nlines", "eom: body-null", "eom: add X-Good: yes" ); }
-]]
---[[ log
+]=]
+--[=[ log
 warning: NOQUEUE: plugin=probe_light chain=... event=eom: milter_change_header: its table does not declare MILTER_CHANGES_HEADERS
 NOQUEUE: plugin=probe_light: told: milter_change_header: ...
 NOQUEUE: plugin=probe_light: change: refused, not declared
@@ -44,7 +44,7 @@ warning: ... milter_quarantine: a reason is needed, one line of at most 900 byte
 warning: ... milter_quarantine: a reason is needed, one line of at most 900 bytes
 warning: ... milter_replace_body: no data
 ... verdict=accept edits=1 ...
-]]
+]=]
 
 for _, chain in ipairs({ "light", "early", "wrong" }) do
     local c = client(chain)

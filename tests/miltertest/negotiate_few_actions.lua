@@ -1,17 +1,17 @@
 -- A mail server that offers less than the plugins want: the log says which plugin misses
 -- what, such requests are refused, and nothing else changes.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; name = "wants_all"; script = (
     "eom: add X-Checked: yes", "eom: change 1 Subject: changed", "eom: body replaced",
     "eom: add-rcpt <c@example.net>", "eom: add-rcpt <d@example.net> NOTIFY=NEVER",
     "eom: delete-rcpt <one@example.net>", "eom: sender <other@example.org>",
     "eom: quarantine look at it" ); }
-]]
---[[ chain macros
+]=]
+--[=[ chain macros
 { plugin = "probe_macros"; }
-]]
---[[ log
+]=]
+--[=[ log
 warning: plugin=wants_all chain=... the mail server does not offer to replace the body; ...
 warning: plugin=wants_all chain=... does not offer to add recipients; ...
 warning: plugin=wants_all chain=... does not offer to delete recipients; ...
@@ -38,7 +38,7 @@ warning: plugin=wants_all chain=... does not offer to change headers; ...
 warning: plugin=wants_all chain=... does not offer to quarantine; ...
 warning: plugin=wants_all chain=... does not offer to change the sender; ...
 warning: plugin=wants_all chain=... does not offer to add recipients with arguments; ...
-]]
+]=]
 
 local function say_hello(c)
     expect("continue", c, "conninfo", "client.example.org", "192.0.2.7")

@@ -1,17 +1,17 @@
 -- An event that the mail server cannot leave out comes, and is answered.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe_min"; script = ( "eom: add X-Checked: yes" ); }
-]]
---[[ chain large
+]=]
+--[=[ chain large
 { plugin = "probe_large"; }
-]]
---[[ chain exact
+]=]
+--[=[ chain exact
 { plugin = "probe_exact"; script = ( "header: add X-Seen: yes" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<a@example.org> to=<one@example.net> client=192.0.2.7 ... verdict=accept edits=1 ...
-]]
+]=]
 
 -- Nothing but EOH can be left out.
 local c = connect()

@@ -1,39 +1,39 @@
 -- What is asked for follows from the tables of a chain's plugins: exactly the actions that
 -- they declare, and left out exactly the events that nobody wants.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; }
-]]
---[[ chain light
+]=]
+--[=[ chain light
 { plugin = "probe_light"; }
-]]
---[[ chain min
+]=]
+--[=[ chain min
 { plugin = "probe_min"; }
-]]
---[[ chain observe
+]=]
+--[=[ chain observe
 { plugin = "probe_observe"; }
-]]
---[[ chain exact
+]=]
+--[=[ chain exact
 { plugin = "probe_exact"; }
-]]
---[[ chain rejected
+]=]
+--[=[ chain rejected
 { plugin = "probe_rejected"; }
-]]
---[[ chain large
+]=]
+--[=[ chain large
 { plugin = "probe_large"; }
-]]
---[[ chain macros
+]=]
+--[=[ chain macros
 { plugin = "probe_macros"; }
-]]
---[[ chain two
+]=]
+--[=[ chain two
 { plugin = "probe_min"; }, { plugin = "probe_exact"; }, { plugin = "probe_macros"; }
-]]
---[[ chain both
+]=]
+--[=[ chain both
 { plugin = "probe_observe"; }, { plugin = "probe_light"; }
-]]
---[[ chain none
+]=]
+--[=[ chain none
 # no plugin
-]]
+]=]
 
 local function check_table(chain, actions, options)
     local c = connect(chain)

@@ -1,12 +1,12 @@
 -- Versions 2 to 6 with what Postfix offers for each, and those that there are not.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = ( "eom: say-connection", "eom: add X-Checked: yes" ); }
-]]
---[[ chain observe
+]=]
+--[=[ chain observe
 { plugin = "probe_observe"; script = ( "eom: add X-Checked: yes" ); }
-]]
---[[ log
+]=]
+--[=[ log
 ... version 2 chain ...
 ... version 3 chain ...
 ... version 4 chain ...
@@ -16,7 +16,7 @@
 ... version 6 chain ...
 warning: connection from ... closed: protocol version 0 is not supported, only 2 to 6
 warning: connection from ... closed: protocol version 1 is not supported, only 2 to 6
-]]
+]=]
 
 local all = 0x1ff
 local offered = {

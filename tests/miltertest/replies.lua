@@ -1,6 +1,6 @@
 -- Replies with a text, as they arrive at the end of a message.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "eom <one@x>: reply 550 5.7.1 not this", "eom <four@x>: reply 451 4.3.0 come again",
     "eom <lines@x>: reply 550 5.7.1 one\ntwo\nthree",
@@ -10,8 +10,8 @@
     "eom <shut@x>: reply 421 4.3.2 closing down",
     "eom <class@x>: reply 550 4.7.1 the classes differ", "eom <code@x>: reply 250 2.0.0 fine",
     "eom <cr@x>: reply 550 5.7.1 one\r\ntwo" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<one@x> ... reply="550 5.7.1 not this" ...
 4XyZ1: from=<four@x> ... verdict=tempfail ... reply="451 4.3.0 come again" ...
 4XyZ1: from=<lines@x> ... reply="550 5.7.1 one two three" ...
@@ -26,7 +26,7 @@ warning: ... milter_reply: a reply's code must be 4xx or 5xx, not 250
 warning: ... failed; on_failure answers tempfail
 warning: ... milter_reply: a reply's text cannot hold the control character 0x0d
 warning: ... failed; on_failure answers tempfail
-]]
+]=]
 
 local c = client()
 for _, case in ipairs({

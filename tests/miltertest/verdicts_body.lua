@@ -1,12 +1,12 @@
 -- Every verdict at a piece of the body. Its first line says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe_light"; name = "probe"; script = (
     "body skip: skip", "body done: done", "body accept: accept",
     "body reject: reject", "body tempfail: tempfail", "body discard: discard",
     "body reply: reply 554 5.7.1 not that", "body failure: failure" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: from=<accept@x> to=<one@example.net> ... verdict=accept plugin=probe event=body edits=0 ...
 ... end: accepted at body by probe
 NOQUEUE: from=<reject@x> ... verdict=reject plugin=probe event=body edits=0 ...
@@ -24,7 +24,7 @@ NOQUEUE: plugin=probe: eom
 NOQUEUE: from=<skip@x> ... verdict=accept edits=0 ...
 NOQUEUE: plugin=probe: eom
 NOQUEUE: from=<continue@x> ... verdict=accept edits=0 ...
-]]
+]=]
 
 local c = client()
 

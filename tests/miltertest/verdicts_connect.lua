@@ -1,13 +1,13 @@
 -- Every verdict at connect. The client's name says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "connect skip: skip", "connect done: done", "connect accept: accept",
     "connect reject: reject", "connect tempfail: tempfail",
     "connect reply: reply 554 5.7.1 no mail from you", "connect shut: reply 421 4.7.0 go away",
     "connect discard: discard", "connect failure: failure" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: client=192.0.2.7 name=done chain=... verdict=accept
 NOQUEUE: client=192.0.2.7 name=accept chain=... verdict=accept plugin=probe event=connect
 NOQUEUE: client=192.0.2.7 name=reject chain=... verdict=reject plugin=probe event=connect
@@ -18,7 +18,7 @@ warning: NOQUEUE: plugin=probe chain=... event=connect: the verdict discard (6) 
 NOQUEUE: client=192.0.2.7 name=discard chain=... verdict=tempfail plugin=probe event=connect
 warning: NOQUEUE: plugin=probe chain=... event=connect: failed; on_failure answers tempfail
 NOQUEUE: client=192.0.2.7 name=failure chain=... verdict=tempfail plugin=probe event=connect
-]]
+]=]
 
 for name, reply in pairs({ continue = "continue", skip = "continue" }) do
     local c = connect()

@@ -1,12 +1,12 @@
 -- Every verdict at DATA. The sender says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "data <skip@x>: skip", "data <done@x>: done", "data <accept@x>: accept",
     "data <reject@x>: reject", "data <tempfail@x>: tempfail", "data <discard@x>: discard",
     "data <reply@x>: reply 554 5.7.1 not at data", "data <failure@x>: failure" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<accept@x> to=<one@example.net> ... verdict=accept plugin=probe event=data edits=0 ...
 ... end: accepted at data by probe
 4XyZ1: from=<reject@x> ... verdict=reject plugin=probe event=data edits=0 ...
@@ -21,7 +21,7 @@ warning: 4XyZ1: plugin=probe chain=... event=data: failed; on_failure answers te
 4XyZ1: from=<failure@x> ... verdict=tempfail plugin=probe event=data edits=0 ...
 4XyZ1: from=<done@x> ... verdict=accept edits=0 ...
 4XyZ2: from=<skip@x> to=<one@example.net> ... verdict=accept edits=0 ...
-]]
+]=]
 
 local c = client()
 for _, case in ipairs({

@@ -1,12 +1,12 @@
 -- Every verdict at the end of the header. The sender says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "eoh <skip@x>: skip", "eoh <done@x>: done", "eoh <accept@x>: accept",
     "eoh <reject@x>: reject", "eoh <tempfail@x>: tempfail", "eoh <discard@x>: discard",
     "eoh <reply@x>: reply 554 5.7.1 not at eoh", "eoh <failure@x>: failure" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<accept@x> to=<one@example.net> ... verdict=accept plugin=probe event=eoh edits=0 ...
 ... end: accepted at eoh by probe
 4XyZ1: from=<reject@x> ... verdict=reject plugin=probe event=eoh edits=0 ...
@@ -21,7 +21,7 @@ warning: 4XyZ1: plugin=probe chain=... event=eoh: failed; on_failure answers tem
 4XyZ1: from=<failure@x> ... verdict=tempfail plugin=probe event=eoh edits=0 ...
 4XyZ1: from=<done@x> ... verdict=accept edits=0 ...
 4XyZ2: from=<skip@x> to=<one@example.net> ... verdict=accept edits=0 ...
-]]
+]=]
 
 local c = client()
 for _, case in ipairs({

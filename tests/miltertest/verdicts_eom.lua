@@ -1,15 +1,15 @@
 -- Every verdict at the end of the message. The sender says which one the plugin gives. Edits go
 -- out with the verdicts that let the message pass, and with no other.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "eom: add X-Checked: yes",
     "eom <skip@x>: skip", "eom <done@x>: done", "eom <accept@x>: accept",
     "eom <reject@x>: reject", "eom <tempfail@x>: tempfail", "eom <discard@x>: discard",
     "eom <reply@x>: reply 550 5.7.1 not this", "eom <failure@x>: failure",
     "eom <suspend@x>: suspend", "eom <wrong@x>: wrong", "eom <bare@x>: bare-reply" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<continue@x> ... verdict=accept edits=1 ...
 ... end: accepted at eom by nobody
 4XyZ1: from=<skip@x> ... verdict=accept edits=1 ...
@@ -32,7 +32,7 @@ warning: 4XyZ1: ... the verdict invalid (10) is not possible here; on_failure an
 4XyZ1: from=<wrong@x> ... verdict=tempfail ...
 warning: 4XyZ1: ... failed; on_failure answers tempfail
 4XyZ1: from=<bare@x> ... verdict=tempfail ...
-]]
+]=]
 
 local c = client()
 for _, case in ipairs({

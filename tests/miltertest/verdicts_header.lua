@@ -1,13 +1,13 @@
 -- Every verdict at a header field. Its name says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "header X-Skip: skip", "header X-Done: done", "header X-Accept: accept",
     "header X-Reject: reject", "header X-Tempfail: tempfail", "header X-Discard: discard",
     "header X-Reply: reply 554 5.7.1 not with that", "header X-Failure: failure",
     "eom: say-headers" ); }
-]]
---[[ log
+]=]
+--[=[ log
 4XyZ1: from=<accept@x> ... verdict=accept plugin=probe event=header edits=0 ...
 ... end: accepted at header by probe
 4XyZ1: from=<reject@x> ... verdict=reject plugin=probe event=header edits=0 ...
@@ -26,7 +26,7 @@ warning: 4XyZ1: plugin=probe chain=... event=header: failed; on_failure answers 
 4XyZ1: plugin=probe: field: X-Skip:...
 4XyZ1: plugin=probe: field: X-Reject:...
 4XyZ1: from=<skip@x> ... verdict=accept edits=0 ...
-]]
+]=]
 
 local c = client()
 

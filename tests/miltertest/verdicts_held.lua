@@ -2,26 +2,26 @@
 -- them: an accept while edits wait for the end of the message, and anything where the mail
 -- server expects no answer. What a plugin that only observes decides is a failure.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; name = "first"; script = (
     "rcpt: add X-Early: yes", "rcpt <allowed@x>: accept", "header X-Bad: reject" ); },
 { plugin = "probe"; name = "second"; script = ( "rcpt: reject", "eom: add X-Late: no" ); }
-]]
---[[ chain observe
+]=]
+--[=[ chain observe
 { plugin = "probe_observe"; script = ( "header X-Bad: reject", "eom: add X-Late: yes" ); }
-]]
---[[ chain observe_continue
+]=]
+--[=[ chain observe_continue
 { plugin = "probe_observe"; on_failure = "continue"; script = (
     "header X-Bad: reject", "eom: add X-Late: yes" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: plugin=first: rcpt <allowed@x>
 4XyZ1: from=<a@example.org> to=<allowed@x>,<next@x> ... verdict=accept plugin=first event=rcpt edits=1 ...
 warning: NOQUEUE: plugin=probe_observe chain=... event=header: the verdict reject (4) is not possible here; on_failure answers tempfail
 NOQUEUE: from=<b@example.org> ... verdict=tempfail plugin=probe_observe event=header edits=0 ...
 warning: NOQUEUE: plugin=probe_observe chain=... event=header: the verdict reject (4) is not possible here; on_failure answers continue
 NOQUEUE: from=<c@example.org> ... verdict=accept edits=0 ...
-]]
+]=]
 
 local c = client()
 expect("continue", c, "mailfrom", "<a@example.org>")

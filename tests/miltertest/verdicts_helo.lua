@@ -1,13 +1,13 @@
 -- Every verdict at HELO. The name given says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "helo skip: skip", "helo done: done", "helo accept: accept",
     "helo reject: reject", "helo tempfail: tempfail",
     "helo reply: reply 550 5.7.1 your name is not good", "helo discard: discard",
     "helo failure: failure" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: client=192.0.2.7 helo=done chain=... verdict=accept
 NOQUEUE: client=192.0.2.7 helo=accept chain=... verdict=accept plugin=probe event=helo
 NOQUEUE: client=192.0.2.7 helo=reject chain=... verdict=reject plugin=probe event=helo
@@ -17,7 +17,7 @@ warning: NOQUEUE: plugin=probe chain=... event=helo: the verdict discard (6) is 
 NOQUEUE: client=192.0.2.7 helo=discard chain=... verdict=tempfail plugin=probe event=helo
 warning: NOQUEUE: plugin=probe chain=... event=helo: failed; on_failure answers tempfail
 NOQUEUE: client=192.0.2.7 helo=failure chain=... verdict=tempfail plugin=probe event=helo
-]]
+]=]
 
 local function say_helo(reply, name)
     local c = connect()

@@ -1,12 +1,12 @@
 -- Every verdict at MAIL. The sender says which one the plugin gives.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "mail <skip@x>: skip", "mail <done@x>: done", "mail <accept@x>: accept",
     "mail <reject@x>: reject", "mail <tempfail@x>: tempfail", "mail <discard@x>: discard",
     "mail <reply@x>: reply 550 5.7.1 not from here", "mail <failure@x>: failure" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: from=<accept@x> client=192.0.2.7 ... verdict=accept plugin=probe event=mail edits=0 ...
 ... end: accepted at mail by probe
 NOQUEUE: from=<reject@x> client=192.0.2.7 ... verdict=reject plugin=probe event=mail edits=0 ...
@@ -22,7 +22,7 @@ NOQUEUE: from=<failure@x> ... verdict=tempfail plugin=probe event=mail edits=0 .
 NOQUEUE: from=<done@x> ... verdict=accept edits=0 ...
 4XyZ1: from=<skip@x> to=<one@example.net> ... verdict=accept edits=0 ...
 4XyZ2: from=<continue@x> to=<one@example.net> ... verdict=accept edits=0 ...
-]]
+]=]
 
 -- All on one connection: a verdict ends its own message alone. Sendmail goes on with the next
 -- MAIL at once, Postfix aborts before it.

@@ -1,14 +1,14 @@
 -- Every verdict at RCPT. A refusal is for that recipient, accept and discard are for the
 -- message.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "rcpt <skip@x>: skip", "rcpt <done@x>: done", "rcpt <accept@x>: accept",
     "rcpt <reject@x>: reject", "rcpt <tempfail@x>: tempfail", "rcpt <discard@x>: discard",
     "rcpt <reply@x>: reply 550 5.1.1 no such user", "rcpt <failure@x>: failure",
     "eom: say-envelope" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: client=192.0.2.7 rcpt=<reject@x> chain=... verdict=reject plugin=probe event=rcpt
 NOQUEUE: client=192.0.2.7 rcpt=<tempfail@x> chain=... verdict=tempfail plugin=probe event=rcpt
 NOQUEUE: client=192.0.2.7 rcpt=<reply@x> chain=... verdict=reject plugin=probe event=rcpt reply="550 5.1.1 no such user"
@@ -24,7 +24,7 @@ NOQUEUE: from=<c@example.org> to=<one@x>,<discard@x> ... verdict=discard plugin=
 NOQUEUE: from=<d@example.org> to=<done@x> ... verdict=accept edits=0 ...
 NOQUEUE: plugin=probe: rcpt <skip@x>
 NOQUEUE: from=<e@example.org> to=<skip@x>,<reject@x> ... verdict=accept edits=0 ...
-]]
+]=]
 
 local c = client()
 

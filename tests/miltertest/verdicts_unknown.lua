@@ -1,14 +1,14 @@
 -- Every verdict at an unknown command. Accept would make Postfix's smtpd panic there, discard
 -- would lose the next message on both mail servers, so neither is let through.
 
---[[ chain main
+--[=[ chain main
 { plugin = "probe"; script = (
     "unknown REJECT: reject", "unknown TEMPFAIL: tempfail",
     "unknown REPLY: reply 502 5.5.1 what?", "unknown ACCEPT: accept", "unknown DONE: done",
     "unknown DISCARD: discard", "unknown FAILURE: failure", "unknown SKIP: skip",
     "unknown XLINE one two: reply 501 5.5.2 a whole line" ); }
-]]
---[[ log
+]=]
+--[=[ log
 NOQUEUE: plugin=probe: unknown ...XYZZY...
 NOQUEUE: client=192.0.2.7 command=REJECT chain=... verdict=reject plugin=probe event=unknown
 NOQUEUE: client=192.0.2.7 command=TEMPFAIL chain=... verdict=tempfail plugin=probe event=unknown
@@ -19,7 +19,7 @@ warning: NOQUEUE: plugin=probe chain=... event=unknown: the verdict done (2) is 
 warning: NOQUEUE: plugin=probe chain=... event=unknown: the verdict discard (6) is not possible here; on_failure answers tempfail
 warning: NOQUEUE: plugin=probe chain=... event=unknown: failed; on_failure answers tempfail
 4XyZ1: from=<a@example.org> to=<one@example.net> ... verdict=accept edits=0 ...
-]]
+]=]
 
 -- Before HELO too.
 local c = connect()

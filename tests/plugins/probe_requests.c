@@ -155,6 +155,20 @@ body_repeat(milter_ctx *ctx, const char *arguments)
     return error;
 }
 
+/* Any bytes: two hexadecimal digits for each. */
+static int
+body_hex(milter_ctx *ctx, const char *digits)
+{
+    size_t length = strlen(digits) / 2;
+    char *bytes = milter_alloc(ctx, length + 1);
+
+    for (size_t i = 0; i < length; i++) {
+        const char pair[] = {digits[2 * i], digits[2 * i + 1], '\0'};
+        bytes[i] = (char)strtoul(pair, NULL, 16);
+    }
+    return milter_replace_body(ctx, bytes, length);
+}
+
 static int
 body_null(milter_ctx *ctx, const char *arguments)
 {
@@ -307,6 +321,7 @@ static const struct {
     {"sender", change_sender},
     {"body", body},
     {"body-repeat", body_repeat},
+    {"body-hex", body_hex},
     {"body-null", body_null},
     {"quarantine", quarantine},
     {"progress", progress},

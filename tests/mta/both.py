@@ -1,0 +1,164 @@
+"""One milterd with probes behind a Postfix and a Sendmail, which deliver to one sink.
+
+    CHAINS = {"one": '{ plugin = "probe"; script = [...]; }', ...}
+
+    @on_both
+    def test_something(server):
+        client = server.client("one")
+        ...
+
+makes test_something_on_postfix and test_something_on_sendmail of it; that of a mail
+server that cannot run here is skipped, and says why.
+"""
+
+from . import case, smtp
+from .postfix import Postfix
+from .probed import Probed
+from .sendmail import Sendmail
+from .sink import Sink
+
+
+def quoted(text):
+    """A string of milter.conf."""
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return '"' + "".join(escapes.get(letter, letter) for letter in text) + '"'
+
+
+def plugin(rules, kind="probe", **more):
+    """A place in a chain. more: further keys, as milter.conf writes their values."""
+    keys = "".join(f"{key} = {value}; " for key, value in more.items())
+    script = ",\n    ".join(quoted(rule) for rule in rules)
+    return f'{{ plugin = "{kind}"; {keys}script = [\n    {script} ]; }}'
+
+
+def on_both(function):
+    """See above. The function itself is no test."""
+    space = function.__globals__
+    for name in ("postfix", "sendmail"):
+        space[f"{function.__name__}_on_{name}"] = _bound(function, name)
+
+
+def _bound(function, name):
+    def test():
+        function(_servers.get(name))
+
+    return test
+
+
+class Server:
+    """One of the two, behind whatever its class calls things."""
+
+    def __init__(self, name, mta, sink):
+        self.name, self.mta, self.sink = name, mta, sink
+        self.postfix = name == "postfix"
+        self._plain = {}
+
+    def __getattr__(self, name):
+        return getattr(self.mta, name)
+
+    def choose(self, postfix, sendmail):
+        """What this one is expected to say or do."""
+        return postfix if self.postfix else sendmail
+
+    def client(self, chain, **attributes):
+        """Says EHLO on the port of a chain."""
+        return smtp.say(self.mta.ports[chain], **attributes)
+
+    def accepted(self, reply):
+        """The queue id of a message that it has taken."""
+        case.true(reply is not None and reply.code == 250, f"it is accepted: {reply}")
+        return str(reply).split()[-1 if self.postfix else 2]
+
+    def deliver(self, chain, sender, recipients, content, *args):
+        """Sends one message and returns what arrives of it."""
+        with self.client(chain) as client:
+            self.accepted(client.message(sender, recipients, content, args).end)
+            client.quit()
+        return self.sink.one()
+
+    def plain(self, content):
+        """What it delivers of a mail that no filter has seen."""
+        if content not in self._plain:
+            self._plain[content] = self.deliver(
+                "plain", "plain@example.org", "one@example.net", content
+            )
+        return self._plain[content]
+
+
+class _Servers:
+    """All that runs, for the time of one test file."""
+
+    def __init__(self):
+        self.sink = self.probed = None
+        self.running, self.missing = {}, {}
+
+    def get(self, name):
+        if name in self.missing:
+            raise case.Skip(self.missing[name])
+        return self.running[name]
+
+    def _make(self, name, make):
+        try:
+            self.running[name] = Server(name, make(), self.sink)
+        except case.Skip as reason:
+            self.missing[name] = str(reason)
+
+    def start(self, chains, ports, socket):
+        self.sink = Sink()
+        self.probed = Probed(chains.values())
+        milters = {name: {"milters": getattr(self.probed, socket)(t)} for name, t in chains.items()}
+        one = {"plain": {"milters": ""}, **milters}
+        self._make(
+            "postfix",
+            lambda: Postfix(
+                self.sink.port,
+                ports={**one, **{n: {**milters[c], **more} for n, (c, more) in ports.items()}},
+            ),
+        )
+        self._make("sendmail", lambda: Sendmail(self.sink.port, ports=one))
+        if not self.running:
+            raise case.Skip("; ".join(self.missing.values()))
+        self.probed.start()
+        for server in self.running.values():
+            server.mta.start()
+
+    def stop(self, failed):
+        if failed:
+            logs = {"milterd": self.probed.milterd, **self.running}
+            for name, who in logs.items():
+                lines = who.log().splitlines()[-60:]
+                print("".join(f"# {name}: {line}\n" for line in lines), end="")
+        try:
+            for server in self.running.values():
+                server.mta.stop()
+            if self.sink:
+                case.equal(self.sink.waiting(), 0, "deliveries that no test expected")
+            for server in self.running.values():
+                case.equal(server.mta.warnings(), [], f"warnings of {server.name}")
+        finally:
+            for server in self.running.values():
+                server.mta.stop()
+                server.mta.remove()
+            if self.probed:
+                self.probed.stop()
+            if self.sink:
+                self.sink.stop()
+
+
+_servers = _Servers()
+
+
+def start(chains, ports=(), socket="tcp"):
+    """chains: {port: text of a chain}. ports, of Postfix only: {port: (chain, settings)}.
+    socket: by which the mail servers reach milterd, "tcp" or "unix"."""
+    _servers.start(chains, dict(ports), socket)
+
+
+def stop(failed):
+    """All ends in good order, and no mail server has complained about milterd."""
+    _servers.stop(failed)
+
+
+def take_log():
+    """What milterd has said since the last time."""
+    return _servers.probed.take_log()
