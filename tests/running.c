@@ -241,6 +241,8 @@ execute(const struct running *running, char **arguments)
     if (running->ordinary && geteuid() == 0 &&
         (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
         _exit(126);
+    for (int standard = 0; running->closed && standard < 3; standard++)
+        close(standard);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* should the test be killed */
     fexecve(fd, arguments, environ);
     fprintf(stderr, "%s: %s\n", program ? program : "./milterd", strerror(errno));

@@ -17,6 +17,7 @@ struct running {
     char config[64], log[64], socket[64], plugins[64]; /* in it */
     uint16_t port;                                     /* of the loopback, free a moment ago */
     bool ordinary;                                     /* run it without root's rights */
+    bool closed;                                       /* with descriptors 0 to 2 closed */
     unsigned long descriptors;                         /* the limit for it; 0: as we are */
     pid_t master;                                      /* 0: none runs */
     char output[65536], errors[65536];                 /* of the last running_call() */

@@ -255,7 +255,7 @@ bool
 envelope_good_address(const char *address, bool null)
 {
     size_t length = address != NULL ? strlen(address) : 0;
-    bool quoted = false;
+    bool quoted = false, escaped = false;
 
     if (address == NULL || length > 1000)
         return false;
@@ -271,8 +271,10 @@ envelope_good_address(const char *address, bool null)
         unsigned char c = (unsigned char)address[i];
         if (c < ' ' || c == 0x7f)
             return false;
-        if (c == '\\' && quoted && i + 1 < length)
-            i++;
+        if (escaped)
+            escaped = false;
+        else if (c == '\\' && quoted)
+            escaped = true;
         else if (c == '"')
             quoted = !quoted;
         else if (!quoted && (c == ' ' || c == '<' || c == '>'))

@@ -54,11 +54,16 @@ print_sendmail(const struct config_listener *listener)
 static void
 print_listener(const struct config_listener *listener)
 {
+    static const char queue[] = "/var/spool/postfix/";
     char socket[256];
 
     config_mta_socket(listener, socket, sizeof socket);
     printf("listener %s, chain %s\n", listener->socket, listener->chain->name);
     printf("  main.cf: smtpd_milters = %s\n", socket);
+    /* A chrooted smtpd sees its queue directory as the root. */
+    if (listener->kind == SOCKET_UNIX && strncmp(listener->path, queue, sizeof(queue) - 1) == 0)
+        printf("  main.cf, smtpd chrooted: smtpd_milters = unix:%s\n",
+               listener->path + sizeof(queue) - 1);
     print_sendmail(listener);
 }
 

@@ -324,10 +324,14 @@ on_readable(struct connection *connection)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (n <= 0) {
-        bool cut = have > 0 || session_in_message(connection->session);
-        connection_close(connection, n < 0 ? strerror(errno)
-                                     : cut ? "the mail server went away in the middle of a message"
-                                           : NULL);
+        const char *reason = NULL;
+        if (n < 0)
+            reason = strerror(errno);
+        else if (session_in_message(connection->session))
+            reason = "the mail server went away in the middle of a message";
+        else if (have > 0)
+            reason = "the mail server went away in the middle of a packet";
+        connection_close(connection, reason);
         return;
     }
     if (have > 0) {

@@ -116,7 +116,8 @@ class Mail:
         name, value = _split(text, exact)
         found = self.find(name)
         if found:
-            found.raw = _raw(value, exact)
+            # An empty value would delete it, so the mail server is told of a space.
+            found.raw = _raw(value, exact) if value or exact else "  "
 
     def _delete(self, name, _):
         self.fields = [field for field in self.fields if not field.is_called(name)]
