@@ -348,12 +348,14 @@ class Expected:
 
 def run_cases(server, chain, headers=(HEADER,)):
     """Sends all of them, then looks at what has come of each; reports every one that differs."""
-    expected = {}
+    header_for = [headers[n % len(headers)] for n in range(len(CASES_OF[chain]))]
+    expected = {
+        b" %d" % number: Expected(server, chain, name, header_for[number], number)
+        for number, name in enumerate(CASES_OF[chain])
+    }
     with server.client(chain) as client:
         for number, name in enumerate(CASES_OF[chain]):
-            header = headers[number % len(headers)]
-            expected[b" %d" % number] = Expected(server, chain, name, header, number)
-            content = with_mark(header, number)
+            content = with_mark(header_for[number], number)
             result = client.message(sender_of(chain, name), RECIPIENTS, content)
             true(result.end is not None and result.end.code == 250, f"{name}: {result}")
         client.quit()

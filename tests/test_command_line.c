@@ -66,6 +66,19 @@ test_prints_lines_to_copy(void **state)
 }
 
 static void
+test_prints_what_a_chrooted_smtpd_needs(void **state)
+{
+    struct running *running = *state;
+
+    running_configure(running,
+                      "listeners = ( { socket = \"unix:/var/spool/postfix/milterd/m.sock\"; } );\n"
+                      "chains = { in = ( \"hello\" ); };\n");
+    assert_int_equal(running_call(running, "-t", "-c", running->config, NULL), 0);
+    assert_in("smtpd_milters = unix:/var/spool/postfix/milterd/m.sock\n", running->output);
+    assert_in("main.cf, smtpd chrooted: smtpd_milters = unix:milterd/m.sock\n", running->output);
+}
+
+static void
 test_prints_chains_in_order(void **state)
 {
     struct running *running = *state;
@@ -260,15 +273,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_prints_lines_to_copy),
-        CASE(test_prints_chains_in_order),
-        CASE(test_binds_nothing),
-        CASE(settings_have_file_and_line),
-        CASE(test_tells_all_errors),
-        CASE(test_tells_all_errors_of_plugins),
-        CASE(test_survives_plugins),
-        CASE(ordinary_user_may_test),
-        CASE(exit_statuses),
+        CASE(test_prints_lines_to_copy),        CASE(test_prints_what_a_chrooted_smtpd_needs),
+        CASE(test_prints_chains_in_order),      CASE(test_binds_nothing),
+        CASE(settings_have_file_and_line),      CASE(test_tells_all_errors),
+        CASE(test_tells_all_errors_of_plugins), CASE(test_survives_plugins),
+        CASE(ordinary_user_may_test),           CASE(exit_statuses),
         CASE(log_file_that_cannot_be_opened),
     };
 
