@@ -7,6 +7,7 @@
  * BITS are its answer to the negotiation: what is left out and what gets no reply. With -a
  * it adds a header field at the end of each message. Serves until it is killed.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -38,9 +39,9 @@ static uint8_t buffer[BUFFER], replies[REPLIES];
 
 /* What needs no reply, by command letter: the bit of the negotiation; 1 where none is due. */
 static const uint32_t no_reply[256] = {
-    ['D'] = 1,       ['A'] = 1,       ['Q'] = 1,    ['C'] = 0x1000,  ['H'] = 0x2000,
-    ['M'] = 0x4000,  ['R'] = 0x8000,  ['L'] = 0x80, ['T'] = 0x10000, ['U'] = 0x20000,
-    ['N'] = 0x40000, ['B'] = 0x80000,
+    ['D'] = 1,       ['A'] = 1,       ['Q'] = 1,       ['C'] = 0x1000,
+    ['H'] = 0x2000,  ['M'] = 0x4000,  ['R'] = 0x8000,  ['L'] = 0x80,
+    ['T'] = 0x10000, ['U'] = 0x20000, ['N'] = 0x40000, ['B'] = 0x80000,
 };
 
 static void

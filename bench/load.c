@@ -29,7 +29,7 @@ static const char usage[] =
     "    -w S    after so many seconds (0.1)\n"
     "    -n N    instead: exactly so many messages, and nothing is measured before\n"
     "    -s      what needs no reply is read by the filter before more is sent\n"
-    "    -p CPU  bind client and filter to this CPU\n"
+    "    -p CPU  bind client and filter to this CPU; without it to all\n"
     "    -H S    hold the connections, for S seconds before and after one message each\n";
 
 struct options {
@@ -115,8 +115,7 @@ static const uint64_t at_the_end = UINT64_MAX / 2;
 /* ---- traffic ------------------------------------------------------------------- */
 
 static int
-measure_traffic(struct traffic *traffic, const struct options *options,
-                const struct server *server)
+measure_traffic(struct traffic *traffic, const struct options *options, const struct server *server)
 {
     const uint64_t exact = traffic->limit;
     uint64_t done = 0, cpu = server_cpu(server), began = mta_now();
@@ -227,7 +226,7 @@ main(int argc, char **argv)
         fprintf(stderr, "load: there is no process %s\n", options.pid);
         return 1;
     }
-    if (options.cpu >= 0 && server_pin(&server, options.cpu) < 0) {
+    if (server_pin(&server, options.cpu) < 0) {
         fprintf(stderr, "load: cannot bind to CPU %d\n", options.cpu);
         return 1;
     }

@@ -176,8 +176,8 @@ negotiated(struct mta *mta, const uint8_t *packet, size_t length)
 
     if (packet[4] != 'O' || length < 17)
         return -1;
-    protocol = (uint32_t)packet[13] << 24 | (uint32_t)packet[14] << 16 |
-               (uint32_t)packet[15] << 8 | (uint32_t)packet[16];
+    protocol = (uint32_t)packet[13] << 24 | (uint32_t)packet[14] << 16 | (uint32_t)packet[15] << 8 |
+               (uint32_t)packet[16];
     if (run->script.count == 0) {
         run->protocol = protocol;
         script_make(&run->script, &run->message, protocol);

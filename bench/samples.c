@@ -12,8 +12,7 @@ samples_add(struct samples *samples, uint64_t nanoseconds)
 {
     if (samples->count == samples->capacity) {
         samples->capacity = samples->capacity != 0 ? 2 * samples->capacity : 1 << 16;
-        samples->values =
-            realloc(samples->values, samples->capacity * sizeof(samples->values[0]));
+        samples->values = realloc(samples->values, samples->capacity * sizeof(samples->values[0]));
         if (samples->values == NULL) {
             fputs("load: no memory\n", stderr);
             exit(1);

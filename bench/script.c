@@ -33,8 +33,7 @@ enum {
 };
 
 /* Version 6, all actions, all of the protocol. */
-const uint8_t script_offer[17] = {0, 0, 0, 13, 'O', 0, 0,    0,    6,
-                                  0, 0, 1, 0xff, 0, 0x1f, 0xff, 0xff};
+const uint8_t script_offer[17] = {0, 0, 0, 13, 'O', 0, 0, 0, 6, 0, 0, 1, 0xff, 0, 0x1f, 0xff, 0xff};
 
 static void *
 need(void *memory)
@@ -177,16 +176,16 @@ envelope(struct script *script, uint32_t protocol, unsigned rcpts)
 static void
 headers(struct script *script, uint32_t protocol, unsigned count)
 {
-    static const char *const names[] = {"Received",   "From",         "To",
-                                        "Subject",    "Date",         "Message-ID",
-                                        "User-Agent", "MIME-Version", "Content-Type",
-                                        "X-Mailer"};
+    static const char *const names[] = {"Received",     "From",       "To",         "Subject",
+                                        "Date",         "Message-ID", "User-Agent", "MIME-Version",
+                                        "Content-Type", "X-Mailer"};
     char text[256];
 
     if (protocol & NO_HEADERS)
         return;
     for (unsigned i = 0; i < count; i++) {
-        snprintf(text, sizeof(text), "%s" NUL "value %u of a header that is as long as most are" NUL,
+        snprintf(text, sizeof(text),
+                 "%s" NUL "value %u of a header that is as long as most are" NUL,
                  names[i % (sizeof(names) / sizeof(names[0]))], i);
         event(script, protocol, 'L', 0, NR_HEADER, "Li" NUL "4XyZ1s2K3mz9rT" NUL, text);
     }

@@ -106,8 +106,12 @@ server_pin(const struct server *server, int cpu)
 {
     cpu_set_t set;
 
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
+    if (cpu < 0 && sched_getaffinity(0, sizeof(set), &set) < 0)
+        return -1;
+    if (cpu >= 0) {
+        CPU_ZERO(&set);
+        CPU_SET((size_t)cpu, &set);
+    }
     for (size_t i = 0; i < server->count; i++) {
         char path[64];
         snprintf(path, sizeof(path), "/proc/%d/task", (int)server->pids[i]);

@@ -25,7 +25,7 @@ uint64_t server_cpu(const struct server *server);
 /* Memory that is theirs alone and backed by no file, in bytes. */
 uint64_t server_memory(const struct server *server);
 
-/* Binds all their threads and ourselves to one CPU. */
+/* Binds all their threads and ourselves to one CPU, or to all that we may use for -1. */
 int server_pin(const struct server *server, int cpu);
 
 /* Open descriptors of each; written to counts. */

@@ -242,6 +242,7 @@ plugin_that_went_away_is_named(void **state)
     char plugin[128], moved[128];
 
     start_on_socket(running, "");
+    running_worker(running, 2, 1);
     snprintf(plugin, sizeof plugin, "%s/hello.so", running->plugins);
     snprintf(moved, sizeof moved, "%s/moved", running->plugins);
     assert_int_equal(rename(plugin, moved), 0);

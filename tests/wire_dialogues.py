@@ -43,12 +43,21 @@ FOLLOWS = {
     "N": "BE",
     "B": "BE",
 }
-USUAL = {"negotiated": "C", "idle": "HMM", "M": "R", "R": "RRTTLN", "T": "LLN", "L": "LLN", "N": "BBE", "B": "BEE"}
+USUAL = {
+    "negotiated": "C",
+    "idle": "HMM",
+    "M": "R",
+    "R": "RRTTLN",
+    "T": "LLN",
+    "L": "LLN",
+    "N": "BBE",
+    "B": "BEE",
+}
 EVERY = "OCHMRTLNBEUAKD"
 
 ARGUMENTS = {
     "C": ["client"],
-    "H": ["client", "reject"],
+    "H": ["client"] * 15 + ["reject"],
     "M": ["<a@x>"] * 6 + ["<reject@x>", "<accept@x>", "<data@x>", "<eoh@x>", "<eom@x>"],
     "R": ["<b@x>"] * 6 + ["<reject@x>", "<accept@x>", "<edit@x>"],
     "L": ["Subject"] * 8 + ["Reject", "Accept", "Edit"],
@@ -168,7 +177,8 @@ class Model:
         self.state = "idle"
         self._end("accepted", event, who)
 
-    # -- events; called C, H, M ... as the packets are  # pylint: disable=invalid-name
+    # -- events, called as the packets are
+    # pylint: disable=invalid-name
 
     def _C(self, name):
         self._see(f"connect [{name}] inet [192.0.2.1] 1", False)
@@ -316,23 +326,23 @@ def test_random_dialogues():
 
 def test_each_command_after_each_state():
     """One command out of place, or in it, then a whole message."""
-    ways = {"negotiated": "", "idle": "C", "M": "CM", "R": "CHMR", "T": "CHMRT", "L": "CHMRTL"}
-    ways.update({"N": "CHMRTLN", "B": "CHMRTLNB", "after E": "CHMRTLNBE", "after A": "CHMRA", "after K": "CHMRK"})
-    usual = {"C": "client", "H": "client", "M": "<a@x>", "R": "<b@x>", "L": "Subject", "B": "text", "U": "XFOO"}
-    for state, way in ways.items():
+    whole = "CHMRTLNBE"
+    ways = [whole[:length] for length in range(len(whole) + 1)] + ["CM", "CHMRA", "CHMRK"]
+    for way in ways:
         for letter in EVERY:
             model, packets = Model(), [wire.negotiate()]
             dialogue = f"{way}{letter}MRTLNBE"
             for each in dialogue:
-                packets.append(packet(each, usual.get(each, "")))
-                model.say(each, usual.get(each, ""))
+                argument = ARGUMENTS.get(each, [""])[0]
+                packets.append(packet(each, argument))
+                model.say(each, argument)
             packets.append(wire.packet("Q"))
             model.close()
             probed.take_log()
             answers = play(packets, random.Random(1))
-            said = [f"{letter} ({state})", dialogue]
-            compare(said, model, answers, transcript.log_lines(probed.take_log()))
-            case.equal(model.answers[-1], "c", f"the model's own last answer to {dialogue}")
+            lines = transcript.log_lines(probed.take_log())
+            compare([f"{letter} after {way}"], model, answers, lines)
+            case.equal(model.answers[-1], "c", f"the last answer to {dialogue}")
 
 
 if __name__ == "__main__":

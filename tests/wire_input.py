@@ -91,12 +91,12 @@ CASES = [
     ("connect without anything", 1, wire.packet("C"), "malformed connect packet"),
     ("connect without a NUL", 1, wire.packet("C", b"host"), "malformed connect packet"),
     ("connect without a family", 1, wire.packet("C", b"host\0"), "malformed connect packet"),
-    ("connect with an unknown family", 1, wire.connect("h", "X", 1, "a"), "malformed connect packet"),
+    ("connect, unknown family", 1, wire.connect("h", "X", 1, "a"), "malformed connect packet"),
     ("connect without a port", 1, wire.packet("C", b"host\x004"), "malformed connect packet"),
     ("connect with half a port", 1, wire.packet("C", b"host\x004\0"), "malformed connect packet"),
     ("connect without an address", 1, wire.packet("C", b"h\x004\0\1"), "malformed connect packet"),
-    ("connect, address without NUL", 1, wire.packet("C", b"h\x006\0\1::1"), "malformed connect packet"),
-    ("connect with too much", 1, wire.connect("h", "4", 1, "1.2.3.4\0x"), "malformed connect packet"),
+    ("an address without NUL", 1, wire.packet("C", b"h\x006\0\1::1"), "malformed connect packet"),
+    ("connect with more", 1, wire.connect("h", "4", 1, "1.2.3.4\0x"), "malformed connect packet"),
     # Strings.
     ("helo without anything", 2, wire.packet("H"), "malformed helo packet"),
     ("helo without its NUL", 2, wire.packet("H", b"client"), "malformed helo packet"),
@@ -114,7 +114,7 @@ CASES = [
     ("a header without a value", 4, wire.packet("L", b"Subject\0"), "malformed header packet"),
     ("a value without NUL", 4, wire.packet("L", b"Subject\0s"), "malformed header packet"),
     ("a header without a name", 4, wire.strings("L", "", "s"), "malformed header packet"),
-    ("a header with a NUL in it", 4, wire.strings("L", "Subject", "one\0two"), "malformed header packet"),
+    ("a header with a NUL", 4, wire.strings("L", "Subject", "one\0two"), "malformed header packet"),
     # Macros.
     ("macros without a command", 2, wire.packet("D"), "malformed macro packet"),
     ("a macro without a value", 2, wire.packet("D", b"Mi\0"), "malformed macro packet"),
@@ -288,13 +288,14 @@ def test_an_empty_chunk_of_body():
 
 
 def test_empty_strings():
-    begin = wire.strings("H", "") + wire.strings("U", "") + wire.strings("M", "") + wire.strings("R", "")
-    goes_on(begin, "cccc", r"mail <>")
+    begin = [wire.strings(letter, "") for letter in "HUMR"]
+    goes_on(b"".join(begin), "cccc", r"mail <>")
 
 
 def test_the_largest_packets():
     long = "x" * 65000
-    begin = wire.strings("H", long) + wire.strings("M", f"<{long}@x>") + wire.strings("R", f"<{long}@x>")
+    begin = wire.strings("H", long)
+    begin += wire.strings("M", f"<{long}@x>") + wire.strings("R", f"<{long}@x>")
     header = wire.strings("L", "X-Long", long) + wire.strings("L", long, "v")
     goes_on(begin + header + wire.packet("B", b"x" * 65535), "ccccc")
 

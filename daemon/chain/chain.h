@@ -38,6 +38,7 @@ struct chain_link {
     struct condition *condition; /* NULL: it sees every message */
     bool observes;               /* mode = "observe": nothing of it takes effect */
     struct option_values *options;
+    bool options_good;     /* they have been read without an error */
     bool loaded;           /* on_load has succeeded */
     struct errors *errors; /* while on_load runs: where configuration errors go */
     struct arena arena;    /* memory that lives as long as the worker */

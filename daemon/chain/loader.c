@@ -15,6 +15,16 @@
 
 #include "chain/object.h"
 
+/* What a plugin's table may declare. */
+enum {
+    KNOWN_ACTIONS = MILTER_ADDS_HEADERS | MILTER_REPLACES_BODY | MILTER_ADDS_RCPTS |
+                    MILTER_DELETES_RCPTS | MILTER_CHANGES_HEADERS | MILTER_QUARANTINES |
+                    MILTER_CHANGES_SENDER | MILTER_ADDS_RCPTS_ARGS,
+    KNOWN_NEEDS = MILTER_NEEDS_HEADERS | MILTER_NEEDS_BODY | MILTER_NEEDS_ENVELOPE |
+                  MILTER_NEEDS_REJECTED_RCPTS | MILTER_NEEDS_EXACT_VALUES |
+                  MILTER_NEEDS_LARGE_CHUNKS | MILTER_NEEDS_CLIENT | MILTER_NEEDS_AUTH_RESULTS,
+};
+
 /* One shared object. */
 struct loaded {
     struct loaded *next;
@@ -57,6 +67,47 @@ in_words(const char *words, const char *word)
     return false;
 }
 
+static bool
+good_option_name(const char *name)
+{
+    return name[0] != '\0' && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+static const struct milter_option *
+option_at(const struct milter_plugin *plugin, size_t index)
+{
+    const char *rows = (const char *)plugin->options;
+
+    return (const struct milter_option *)(rows + index * plugin->option_size);
+}
+
+static void
+check_options(const struct chain_link *link, struct errors *errors)
+{
+    const struct milter_plugin *plugin = &link->plugin;
+    const struct config_place place = link->config->place;
+
+    for (size_t i = 0; plugin->options != NULL && option_at(plugin, i)->name != NULL; i++) {
+        const char *name = option_at(plugin, i)->name;
+        bool twice = false;
+
+        for (size_t k = 0; k < i; k++)
+            twice |= strcmp(option_at(plugin, k)->name, name) == 0;
+        if (!good_option_name(name))
+            errors_add(errors, place,
+                       "plugin %s: its option \"%s\" has no good name: the plugin must choose "
+                       "another, of small letters, digits and _",
+                       link->name, name);
+        else if (twice)
+            errors_add(errors, place, "plugin %s: it has two options \"%s\"", link->name, name);
+        else if (in_words(config_link_keys, name))
+            errors_add(errors, place,
+                       "plugin %s: its option \"%s\" has the name of a key of milterd's own; the "
+                       "plugin must choose another",
+                       link->name, name);
+    }
+}
+
 /* What an author can get wrong in the table itself. */
 static int
 check_plugin(const struct chain_link *link, struct errors *errors)
@@ -79,17 +130,13 @@ check_plugin(const struct chain_link *link, struct errors *errors)
                        "plugin %s: its table asks for macros at an event that has none of its own "
                        "(connect, helo, mail, rcpt, data, eoh or eom)",
                        link->name);
-    const char *row = (const char *)plugin->options;
-    for (; row != NULL; row += plugin->option_size) {
-        const struct milter_option *option = (const struct milter_option *)row;
-        if (option->name == NULL)
-            break;
-        if (in_words(config_link_keys, option->name))
-            errors_add(errors, place,
-                       "plugin %s: its option \"%s\" has the name of a key of milterd's own; the "
-                       "plugin must choose another",
-                       link->name, option->name);
-    }
+    if ((plugin->actions & ~(uint32_t)KNOWN_ACTIONS) != 0 ||
+        (plugin->needs & ~(uint32_t)KNOWN_NEEDS) != 0)
+        errors_add(errors, place,
+                   "plugin %s: its table declares actions (0x%x) or needs (0x%x) that this version "
+                   "of milterd does not know: install a later one",
+                   link->name, (unsigned)plugin->actions, (unsigned)plugin->needs);
+    check_options(link, errors);
     return errors->count == before ? 0 : -1;
 }
 
@@ -128,12 +175,17 @@ fill_link(struct chain_set *set, struct chain *chain, struct chain_link *link,
         return;
     memcpy(&link->plugin, table,
            table->size < sizeof(link->plugin) ? table->size : sizeof(link->plugin));
-    if (check_plugin(link, errors) < 0)
+    if (check_plugin(link, errors) < 0) {
+        /* Nothing of it is to be looked at any more. */
+        memset(&link->plugin, 0, sizeof(link->plugin));
         return;
+    }
     link->plugin.needs = implied_needs(&link->plugin);
     snprintf(what, sizeof(what), "plugin %s", link->name);
+    size_t before = errors->count;
     link->options = options_read(link->plugin.options, link->plugin.option_size, config->group,
                                  config_link_keys, what, errors);
+    link->options_good = errors->count == before;
 }
 
 static void
@@ -142,6 +194,9 @@ call_on_load(struct chain_link *link, struct errors *errors)
     struct milter_ctx ctx = {.link = link};
     size_t before = errors->count;
 
+    /* It may rely on its options. */
+    if (!link->options_good)
+        return;
     if (link->plugin.on_load == NULL) {
         link->loaded = true;
         return;
@@ -271,8 +326,7 @@ loader_load(const struct config *config, struct errors *errors)
     }
     for (size_t i = 0; i < set->count; i++)
         for (size_t k = 0; k < set->chains[i].count; k++)
-            if (set->chains[i].links[k].options != NULL)
-                call_on_load(&set->chains[i].links[k], errors);
+            call_on_load(&set->chains[i].links[k], errors);
     if (errors->count == before)
         return set;
     loader_unload(set);

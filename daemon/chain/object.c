@@ -96,7 +96,8 @@ check_table(const struct milter_plugin *table, const struct config_link *link,
         return -1;
     }
     if (table->size < offsetof(struct milter_plugin, on_load) || table->size > 65536 ||
-        table->option_size < offsetof(struct milter_option, help) + sizeof(char *)) {
+        table->option_size < offsetof(struct milter_option, help) + sizeof(char *) ||
+        table->option_size > 65536) {
         errors_add(errors, link->place,
                    "plugin %s: the table in %s has no valid sizes: begin it with "
                    "MILTER_PLUGIN_HEAD",

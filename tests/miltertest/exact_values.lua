@@ -10,25 +10,21 @@
 --[=[ log
 NOQUEUE: plugin=exact: header Subject:[ one]
 NOQUEUE: plugin=other: header Subject:[one]
-NOQUEUE: plugin=exact: header X-None:[none]
-NOQUEUE: plugin=other: header X-None:[none]
 NOQUEUE: plugin=exact: header X-Two:[  two]
 NOQUEUE: plugin=other: header X-Two:[ two]
-NOQUEUE: plugin=exact: header X-Tab:[\x09tab]
+NOQUEUE: plugin=exact: header X-Tab:[ \x09tab]
 NOQUEUE: plugin=other: header X-Tab:[\x09tab]
-NOQUEUE: plugin=exact: header X-Empty:[]
+NOQUEUE: plugin=exact: header X-Empty:[ ]
 NOQUEUE: plugin=other: header X-Empty:[]
-NOQUEUE: plugin=exact: header X-Space:[ ]
-NOQUEUE: plugin=other: header X-Space:[]
 ]=]
 
 local c = client()
 agreed(c, "ADDHDRS CHGHDRS", "SKIP HDR_LEADSPC")
 expect("continue", c, "mailfrom", "<a@example.org>")
 expect("continue", c, "rcptto", "<one@example.net>")
+-- miltertest, too, puts a space before each value then.
 for _, field in ipairs({
-    { "Subject", " one" }, { "X-None", "none" }, { "X-Two", "  two" }, { "X-Tab", "\ttab" },
-    { "X-Empty", "" }, { "X-Space", " " },
+    { "Subject", "one" }, { "X-Two", " two" }, { "X-Tab", "\ttab" }, { "X-Empty", "" },
 }) do
     expect("continue", c, "header", field[1], field[2])
 end

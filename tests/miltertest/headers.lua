@@ -14,7 +14,8 @@
 -- Of the events those that the rules need.
 local c = connect()
 negotiate(c)
-agreed(c, "ADDHDRS CHGHDRS", "NODATA NOUNKNOWN NR_CONN NR_HELO NR_MAIL NR_RCPT NR_HDR NR_EOH")
+agreed(c, "ADDHDRS CHGHDRS",
+    "NOBODY NOUNKNOWN NODATA NR_CONN NR_HELO NR_MAIL NR_RCPT NR_HDR NR_EOH")
 expect("continue", c, "conninfo", "client.example.org", "192.0.2.7")
 expect("continue", c, "helo", "client.example.org")
 

@@ -14,6 +14,7 @@ server that cannot run here is skipped, and says why.
 from . import case, smtp
 from .postfix import Postfix
 from .probed import Probed
+from .relay import Relay
 from .sendmail import Sendmail
 from .sink import Sink
 
@@ -48,10 +49,11 @@ def _bound(function, name):
 class Server:
     """One of the two, behind whatever its class calls things."""
 
-    def __init__(self, name, mta, sink):
-        self.name, self.mta, self.sink = name, mta, sink
+    def __init__(self, name, mta, sink, hosts):
+        self.name, self.mta, self.sink, self._hosts = name, mta, sink, hosts
         self.postfix = name == "postfix"
         self._plain = {}
+        self._expected = []
 
     def __getattr__(self, name):
         return getattr(self.mta, name)
@@ -63,6 +65,20 @@ class Server:
     def client(self, chain, **attributes):
         """Says EHLO on the port of a chain."""
         return smtp.say(self.mta.ports[chain], **attributes)
+
+    def expect_warnings(self, text):
+        """Warnings that hold this text are a test's purpose."""
+        self._expected.append(text)
+
+    def unexpected_warnings(self):
+        lines = self.mta.warnings()
+        return [line for line in lines if not any(text in line for text in self._expected)]
+
+    def named_client(self, chain, name, **attributes):
+        """The same by a client of that name, one of the `hosts` of start()."""
+        address = next(address for address, known in self._hosts.items() if known == name)
+        where = {"addr": address, "name": name} if self.postfix else {"source": address}
+        return self.client(chain, **where, **attributes)
 
     def accepted(self, reply):
         """The queue id of a message that it has taken."""
@@ -91,6 +107,8 @@ class _Servers:
     def __init__(self):
         self.sink = self.probed = None
         self.running, self.missing = {}, {}
+        self._hosts = {}
+        self.relays = {}
 
     def get(self, name):
         if name in self.missing:
@@ -99,14 +117,18 @@ class _Servers:
 
     def _make(self, name, make):
         try:
-            self.running[name] = Server(name, make(), self.sink)
+            self.running[name] = Server(name, make(), self.sink, self._hosts)
         except case.Skip as reason:
             self.missing[name] = str(reason)
 
-    def start(self, chains, ports, socket):
+    def start(self, chains, ports, socket, hosts, relayed):  # pylint: disable=too-many-arguments
         self.sink = Sink()
+        self._hosts = hosts
         self.probed = Probed(chains.values())
-        milters = {name: {"milters": getattr(self.probed, socket)(t)} for name, t in chains.items()}
+        milters = {name: getattr(self.probed, socket)(text) for name, text in chains.items()}
+        self.relays = {name: Relay(milters[name]) for name in relayed}
+        milters |= {name: relay.inet for name, relay in self.relays.items()}
+        milters = {name: {"milters": address} for name, address in milters.items()}
         one = {"plain": {"milters": ""}, **milters}
         self._make(
             "postfix",
@@ -115,7 +137,7 @@ class _Servers:
                 ports={**one, **{n: {**milters[c], **more} for n, (c, more) in ports.items()}},
             ),
         )
-        self._make("sendmail", lambda: Sendmail(self.sink.port, ports=one))
+        self._make("sendmail", lambda: Sendmail(self.sink.port, ports=one, hosts=hosts))
         if not self.running:
             raise case.Skip("; ".join(self.missing.values()))
         self.probed.start()
@@ -134,11 +156,13 @@ class _Servers:
             if self.sink:
                 case.equal(self.sink.waiting(), 0, "deliveries that no test expected")
             for server in self.running.values():
-                case.equal(server.mta.warnings(), [], f"warnings of {server.name}")
+                case.equal(server.unexpected_warnings(), [], f"warnings of {server.name}")
         finally:
             for server in self.running.values():
                 server.mta.stop()
                 server.mta.remove()
+            for relay in self.relays.values():
+                relay.stop()
             if self.probed:
                 self.probed.stop()
             if self.sink:
@@ -148,10 +172,12 @@ class _Servers:
 _servers = _Servers()
 
 
-def start(chains, ports=(), socket="tcp"):
+def start(chains, ports=None, socket="tcp", hosts=None, relayed=()):
     """chains: {port: text of a chain}. ports, of Postfix only: {port: (chain, settings)}.
-    socket: by which the mail servers reach milterd, "tcp" or "unix"."""
-    _servers.start(chains, dict(ports), socket)
+    socket: by which the mail servers reach milterd, "tcp" or "unix". hosts: {address: name}
+    of clients, loopback addresses. relayed: chains before which a relay writes down what is
+    said."""
+    _servers.start(chains, ports or {}, socket, hosts or {}, relayed)
 
 
 def stop(failed):
@@ -162,3 +188,13 @@ def stop(failed):
 def take_log():
     """What milterd has said since the last time."""
     return _servers.probed.take_log()
+
+
+def take_dialogue(chain):
+    """What the mail servers and milterd have said for a relayed chain since the last time."""
+    return _servers.relays[chain].take()
+
+
+def workers():
+    """The process ids of milterd's workers."""
+    return _servers.probed.workers()

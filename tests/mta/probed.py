@@ -6,6 +6,7 @@ loopback address after the other.
 """
 
 import os
+import re
 import shutil
 
 from . import case
@@ -35,8 +36,9 @@ class Probed:
             tcp = f'{{ socket = "inet:{self._host(number)}:@port@"; chain = "c{number}"; }}'
             listeners += [unix, tcp]
             bodies.append(f"c{number} = (\n{text}\n);")
+        listeners, bodies = ",\n".join(listeners), "\n".join(bodies)
         self.milterd = Milterd(
-            f"{HEAD}{more}\nlisteners = (\n{','.join(listeners)}\n);\nchains = {{\n{' '.join(bodies)}\n}};\n"
+            f"{HEAD}{more}\nlisteners = (\n{listeners}\n);\nchains = {{\n{bodies}\n}};\n"
         )
         self._copy()
         self._seen = 0
@@ -49,9 +51,9 @@ class Probed:
     def _copy(self):
         """To where a worker may read them that is another user."""
         to = self.milterd.place.mkdir("probes")
-        names = [n for n in os.listdir(test_plugins()) if n.startswith("probe") and n.endswith(".so")]
+        names = [name for name in os.listdir(test_plugins()) if re.match(r"probe.*\.so$", name)]
         if not names:
-            raise case.Failure(f"no probe.so in {test_plugins()}; say where with TEST_PLUGINS=")
+            raise case.Failure(f"no probe.so in {test_plugins()}; TEST_PLUGINS= says where")
         for name in names:
             shutil.copyfile(os.path.join(test_plugins(), name), os.path.join(to, name))
             os.chmod(os.path.join(to, name), 0o755)
@@ -70,9 +72,11 @@ class Probed:
 
     def take_log(self):
         """What has been logged since the last time."""
-        text = self.milterd.log()
-        new, self._seen = text[self._seen :], len(text)
-        return new
+        with open(self.milterd.place.join("log"), "rb") as log:
+            log.seek(self._seen)
+            new = log.read()
+        self._seen += len(new)
+        return new.decode("utf-8", "surrogateescape")
 
     def stop(self):
         """Fails unless milterd ends in good order."""

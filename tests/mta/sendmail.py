@@ -164,9 +164,10 @@ class _Log(threading.Thread):
 
 
 class Sendmail:
-    """See postfix.Postfix. settings: m4 definitions; a port knows only {"milters": ...}."""
+    """See postfix.Postfix. settings: m4 definitions; a port knows only {"milters": ...}.
+    hosts: {address: name} of clients, beside localhost."""
 
-    def __init__(self, sink_port, milters="", settings=None, ports=None):
+    def __init__(self, sink_port, milters="", settings=None, ports=None, hosts=None):
         if os.geteuid() != 0:
             raise case.Skip("needs root to run a private Sendmail")
         if not shutil.which("m4") or not shutil.which("apt-get"):
@@ -176,6 +177,7 @@ class Sendmail:
         self._sink_port = sink_port
         self._services = {"smtpd": {"milters": milters}, **(ports or {})}
         self._settings = settings or {}
+        self._hosts = hosts or {}
         self._child = None
         self._shown = {}  # directory of a milter's socket: the name it has inside
         self.ports = {}
@@ -225,7 +227,7 @@ class Sendmail:
         """Lines of the log about trouble with a milter, or Sendmail's own."""
         words = re.compile(
             r"Milter \(\S+\): (?!init success|abort filter|quit filter)|[Mm]ilter_\w+ ?\("
-            r"|Milter: .*fail|SYSERR"
+            r"|Milter: \w+ failed|SYSERR"
         )
         return [line for line in self.log().splitlines() if words.search(line)]
 
@@ -245,6 +247,7 @@ class Sendmail:
         for name in ("etc", "dev", "queue"):
             self.place.mkdir(name, 0o700 if name == "queue" else 0o755)
         hosts = "127.0.0.1 localhost\n::1 localhost\n127.0.0.3 mta.example.test mta\n"
+        hosts += "".join(f"{address} {name}\n" for address, name in self._hosts.items())
         self.place.write("etc/hosts", hosts)
         names = "".join(f"{n}: files\n" for n in ("passwd", "group", "hosts", "services"))
         self.place.write("etc/nsswitch.conf", names)

@@ -332,7 +332,8 @@ class _Player:
         if got[0] == "b" == expected[0]:
             got = self._whole_body(got[1], len(expected[1]))
         if got != expected:
-            raise case.Failure(f"{where}: {line}\n  expected {_short(expected)}\n  got      {_short(got)}")
+            both = f"  expected {_short(expected)}\n  got      {_short(got)}"
+            raise case.Failure(f"{where}: {line}\n{both}")
 
     def _whole_body(self, data, length):
         case.true(len(data) <= 65535, "a piece of a body is over 65535 bytes")

@@ -23,7 +23,7 @@ from . import case
 
 ACTIONS = 0x1FF
 PROTOCOL = 0x1FFFFF
-LIMIT = 10.0  # seconds that an answer may take
+LIMIT = float(__import__("os").environ.get("WL","10"))  # seconds that an answer may take
 
 # Of each command that is an event: the bit that leaves it out, and the bit for no reply.
 EVENTS = {
@@ -147,7 +147,7 @@ def _take_index(letter, data):
 
 
 def take(reply):
-    """The parts of a reply as a tuple that begins with its letter; strings are text, a body bytes."""
+    """A reply's parts as a tuple, its letter first; strings are text, a body is bytes."""
     letter, data = reply
     if letter == "O":
         return ("O", *_take_negotiated(data))
@@ -168,7 +168,7 @@ def take(reply):
 # -- a connection ------------------------------------------------------------------------
 
 
-def _open(address):
+def open_socket(address):
     """unix:/PATH, or inet:HOST:PORT."""
     kind, _, rest = address.partition(":")
     if kind == "unix":
@@ -187,7 +187,7 @@ class Mta:
     """A mail server's connection. Each wait ends with a Failure after LIMIT seconds."""
 
     def __init__(self, address):
-        self._socket = _open(address)
+        self._socket = open_socket(address)
         self._stream = bytearray()
         self._replies = []
         self._ended = False

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-static int
+__attribute__((unused)) static int
 on_load(milter_ctx *ctx)
 {
 #ifdef BROKEN_REQUIRED
@@ -20,7 +20,7 @@ on_load(milter_ctx *ctx)
 #endif
 }
 
-static enum milter_verdict
+__attribute__((unused)) static enum milter_verdict
 on_eom(milter_ctx *ctx)
 {
     (void)ctx;
@@ -33,7 +33,6 @@ on_eom(milter_ctx *ctx)
 
 /* No table at all. */
 MILTER_API const int milter_plugin_tabel = 1;
-void *const milter_unused[] = {(void *)on_load, (void *)on_eom};
 
 #elif defined BROKEN_ABI
 
@@ -96,7 +95,7 @@ struct newer_plugin {
     void (*on_something)(milter_ctx *ctx);
 };
 
-static void
+__attribute__((unused)) static void
 on_something(milter_ctx *ctx)
 {
     (void)ctx;
@@ -123,8 +122,6 @@ const struct newer_plugin newer_table = {
 #endif
 };
 
-void *const milter_unused[] = {(void *)on_load, (void *)on_something};
-
 #elif defined BROKEN_OLDER
 
 /* Built when there was no on_eom yet: what lies where it is now is none of the table. */
@@ -134,7 +131,6 @@ MILTER_PLUGIN = {.abi = MILTER_ABI,
                  .name = "broken",
                  .version = "0.1",
                  .on_eom = on_eom};
-void *const milter_unused[] = {(void *)on_load};
 
 #elif defined BROKEN_RESERVED
 
