@@ -87,6 +87,9 @@ serve(struct config *config, bool foreground, struct errors *errors)
     }
     if (foreground)
         return master_run(config, -1, errors);
+    if (config->log.target == LOG_TO_STDERR)
+        fprintf(stderr, "log.target is \"stderr\", which the background has not: nothing will be "
+                        "logged; start with -f, or set it to syslog or file\n");
     return background_run(serve_in_background, config, errors);
 }
 

@@ -132,7 +132,7 @@ bare_dialogue_say(struct bare_dialogue *dialogue, char command, const void *data
 }
 
 const char *
-bare_dialogue_say_words(struct bare_dialogue *dialogue, char command, ...)
+bare_dialogue_say_words(struct bare_dialogue *dialogue, int command, ...)
 {
     char data[4096];
     size_t length = 0;
@@ -147,7 +147,7 @@ bare_dialogue_say_words(struct bare_dialogue *dialogue, char command, ...)
         length += n;
     }
     va_end(words);
-    return bare_dialogue_say(dialogue, command, data, length);
+    return bare_dialogue_say(dialogue, (char)command, data, length);
 }
 
 const char *

@@ -48,7 +48,7 @@ const char *bare_dialogue_say(struct bare_dialogue *dialogue, char command, cons
                               size_t length);
 
 /* The same with strings, each with its NUL: say_words(d, 'M', "<a@b>", "SIZE=1", NULL). */
-const char *bare_dialogue_say_words(struct bare_dialogue *dialogue, char command, ...)
+const char *bare_dialogue_say_words(struct bare_dialogue *dialogue, int command, ...)
     __attribute__((sentinel));
 
 /* O of that version; all actions and these protocol bits are offered. */

@@ -152,8 +152,10 @@ running_set_up(void **state)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGPIPE, SIG_IGN);
     strcpy(running->folder, "/tmp/milterd-run-XXXXXX");
-    if (!mkdtemp(running->folder) || chmod(running->folder, 0755) < 0)
+    if (!mkdtemp(running->folder) || chmod(running->folder, 0755) < 0) {
+        free(running);
         return -1;
+    }
     snprintf(running->config, sizeof running->config, "%s/milter.conf", running->folder);
     snprintf(running->log, sizeof running->log, "%s/log", running->folder);
     snprintf(running->socket, sizeof running->socket, "%s/socket", running->folder);

@@ -34,7 +34,7 @@ void running_configure(struct running *running, const char *format, ...)
 
 /* Calls milterd with these arguments (NULL ends them) until it exits. Its status; 128 and
    the signal's number where it was killed. */
-int running_call(struct running *running, ...);
+int running_call(struct running *running, ...) __attribute__((__sentinel__));
 
 /* Starts milterd -f; the other waits until it is ready as well. */
 void running_begin(struct running *running);

@@ -31,7 +31,8 @@ enum {
 struct wants {
     uint32_t wanted, decides, actions, needs;
     bool has_body;
-    const char *connect_macros, *rcpt_macros, *eoh_macros, *eom_macros;
+    const char *connect_macros, *helo_macros, *mail_macros, *rcpt_macros, *data_macros, *eoh_macros,
+        *eom_macros;
 };
 
 static void
@@ -47,7 +48,10 @@ make_chain(struct bare_chain *bare, const struct wants *wants)
     bare->chain.needs = wants->needs;
     bare->chain.caller_count[MILTER_EVENT_BODY] = wants->has_body;
     bare->chain.macros[MILTER_EVENT_CONNECT] = (char *)wants->connect_macros;
+    bare->chain.macros[MILTER_EVENT_HELO] = (char *)wants->helo_macros;
+    bare->chain.macros[MILTER_EVENT_MAIL] = (char *)wants->mail_macros;
     bare->chain.macros[MILTER_EVENT_RCPT] = (char *)wants->rcpt_macros;
+    bare->chain.macros[MILTER_EVENT_DATA] = (char *)wants->data_macros;
     bare->chain.macros[MILTER_EVENT_EOH] = (char *)wants->eoh_macros;
     bare->chain.macros[MILTER_EVENT_EOM] = (char *)wants->eom_macros;
 }
@@ -163,6 +167,20 @@ static const struct {
            "\0\0\0\0j _ {daemon_name} {daemon_addr} {if_name} {if_addr} v {client_ptr}\0"
            "\0\0\0\5i {msg_id} b\0"
            "\0\0\0\6i a\0")},
+    {"macros at three other stages",
+     {.wanted = 0x3ff,
+      .decides = 0x3ff,
+      .helo_macros = "h",
+      .mail_macros = "m",
+      .data_macros = "d"},
+     6,
+     EVERY_ACTION,
+     EVERY_PROTOCOL,
+     BYTES("\0\0\0\xbeO\0\0\0\6\0\0\1\0\0\0\0\0"
+           "\0\0\0\1{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer} h\0"
+           "\0\0\0\2i {auth_type} {auth_authen} {auth_ssf} {auth_author} {mail_mailer} {mail_host} "
+           "{mail_addr} m\0"
+           "\0\0\0\4i d\0")},
     {"macros, but the lists are not offered",
      {.wanted = 0x3ff, .decides = 0x3ff, .rcpt_macros = "x"},
      6,

@@ -629,8 +629,7 @@ usr1_reopens_the_log_everywhere(void **state)
     snprintf(moved, sizeof moved, "%s.1", running->log);
     assert_int_equal(rename(running->log, moved), 0);
     assert_int_equal(kill(running->master, SIGUSR1), 0);
-    while (access(running->log, F_OK) < 0)
-        poll(NULL, 0, 10);
+    running_wait_for(running, ": worker 1: the log is open anew\n");
     assert_int_equal(kill(worker, SIGTERM), 0);
     running_worker(running, 1, 1); /* the next of that number, in the new file */
     running_wait_for(running, "worker 1: ends");

@@ -42,7 +42,8 @@ static enum milter_level least = MILTER_LOG_INFO;
 static int file = -1;
 static char file_path[PATH_MAX];
 static char role[64]; /* "worker 2: " or nothing */
-static pid_t pid;
+static char head[32]; /* "milterd[123]: ", made at the first line or by log_role() */
+static bool unharmed; /* SIGPIPE and SIGXFSZ are ignored by the whole process */
 
 /* A line in the making. */
 struct line {
@@ -93,6 +94,17 @@ is_control(const uint8_t *at, size_t length)
            (length == 2 && at[0] == 0xc2 && at[1] < 0xa0);
 }
 
+/* How many plain characters there are before one that may need an escape. */
+static size_t
+plain_length(const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *begin = at;
+
+    while (at < end && *at >= 0x20 && *at < 0x7f)
+        at++;
+    return (size_t)(at - begin);
+}
+
 static void
 line_add_escaped(struct line *line, const char *text, size_t n)
 {
@@ -101,6 +113,12 @@ line_add_escaped(struct line *line, const char *text, size_t n)
     bool fits = true;
 
     while (at < end && fits) {
+        size_t plain = plain_length(at, end);
+        if (plain > 0 && line_add(line, (const char *)at, plain)) {
+            at += plain;
+            continue;
+        }
+        /* One by one: one that is not plain, or as many as there is room for. */
         size_t length = utf8_length(at, (size_t)(end - at));
 
         if (length > 0 && !is_control(at, length)) {
@@ -120,49 +138,82 @@ line_add_escaped(struct line *line, const char *text, size_t n)
     }
 }
 
-/* "2024-05-01T12:34:56.789+02:00 " */
+/* "2024-05-01T12:34:56.789+02:00 "; all but the milliseconds is made once a second. */
 static void
 line_add_time(struct line *line)
 {
+    static char day[32], zone[16];
+    static time_t made;
     struct timespec now;
-    struct tm tm;
-    char day[32], zone[8], stamp[64];
-    int n;
+    char milliseconds[5];
 
     clock_gettime(CLOCK_REALTIME, &now);
-    if (!localtime_r(&now.tv_sec, &tm))
-        return;
-    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
-    strftime(zone, sizeof zone, "%z", &tm);
-    n = snprintf(stamp, sizeof stamp, "%s.%03d%.3s:%.2s ", day, (int)(now.tv_nsec / 1000000), zone,
-                 zone + 3);
-    line_add(line, stamp, (size_t)n);
+    if (now.tv_sec != made) {
+        struct tm tm;
+        char offset[8];
+
+        if (!localtime_r(&now.tv_sec, &tm))
+            return;
+        strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+        strftime(offset, sizeof offset, "%z", &tm);
+        snprintf(zone, sizeof zone, "%.3s:%.2s ", offset, offset + 3);
+        made = now.tv_sec;
+    }
+    line_add(line, day, strlen(day));
+    snprintf(milliseconds, sizeof milliseconds, ".%03u", (unsigned)(now.tv_nsec / 1000000) % 1000);
+    line_add(line, milliseconds, strlen(milliseconds));
+    line_add(line, zone, strlen(zone));
+}
+
+static ssize_t
+write_once(int fd, const struct line *line)
+{
+    ssize_t n;
+
+    do
+        n = write(fd, line->text, line->length);
+    while (n < 0 && errno == EINTR);
+    return n;
 }
 
 /*
- * A closed pipe or a file at its size limit raises a signal that would end us,
- * whatever the program has done about signals so far. So both are held back
- * during the write and taken away after it.
+ * A closed pipe or a file at its size limit raises a signal that would end us. Where the
+ * process does not ignore both anyway, they are held back during the write and taken
+ * away after it.
  */
 static void
 write_line(int fd, const struct line *line)
 {
     static const struct timespec at_once;
     sigset_t deadly, before;
-    ssize_t n;
 
+    if (unharmed) {
+        write_once(fd, line);
+        return;
+    }
     sigemptyset(&deadly);
     sigaddset(&deadly, SIGPIPE);
     sigaddset(&deadly, SIGXFSZ);
     pthread_sigmask(SIG_BLOCK, &deadly, &before);
-    do
-        n = write(fd, line->text, line->length);
-    while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EPIPE || errno == EFBIG)) {
+    if (write_once(fd, line) < 0 && (errno == EPIPE || errno == EFBIG)) {
         while (sigtimedwait(&deadly, NULL, &at_once) > 0)
             ;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static bool
+ignores(int signal_number)
+{
+    struct sigaction action;
+
+    return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static void
+make_head(void)
+{
+    snprintf(head, sizeof head, "milterd[%ld]: ", (long)getpid());
 }
 
 static int
@@ -220,7 +271,8 @@ log_reopen(void)
 void
 log_role(const char *name)
 {
-    pid = getpid();
+    make_head();
+    unharmed = ignores(SIGPIPE) && ignores(SIGXFSZ);
     role[0] = '\0';
     if (name && *name)
         snprintf(role, sizeof role, "%.*s: ", (int)sizeof role - 3, name);
@@ -247,8 +299,6 @@ log_lines(enum milter_level level, const char *format, va_list arguments)
 {
     int saved = errno;
     char text[LINE_MAX_BYTES];
-    char head[32];
-    struct line line;
     int n;
 
     if (!log_wants(level))
@@ -258,18 +308,29 @@ log_lines(enum milter_level level, const char *format, va_list arguments)
         n = snprintf(text, sizeof text, "%s", format);
     if ((size_t)n >= sizeof text)
         n = sizeof text - 1; /* still more than fits into the line, which marks the cut */
+    log_text(level, text, (size_t)n);
+    errno = saved;
+}
 
+void
+log_text(enum milter_level level, const char *text, size_t length)
+{
+    int saved = errno;
+    struct line line;
+
+    if (!log_wants(level))
+        return;
     line.length = 0;
     if (target == LOG_TO_FILE)
         line_add_time(&line);
     if (target != LOG_TO_SYSLOG) {
-        if (pid == 0)
-            pid = getpid();
-        line_add(&line, head, (size_t)snprintf(head, sizeof head, "milterd[%ld]: ", (long)pid));
+        if (head[0] == '\0')
+            make_head();
+        line_add(&line, head, strlen(head));
         line_add(&line, levels[level].word, strlen(levels[level].word));
     }
     line_add(&line, role, strlen(role));
-    line_add_escaped(&line, text, (size_t)n);
+    line_add_escaped(&line, text, length);
 
     switch (target) {
     case LOG_TO_SYSLOG:

@@ -41,13 +41,17 @@ int log_open(const struct log_settings *settings);
 void log_reopen(void);
 
 /* What process this is, for the beginning of each line: "milterd[123]: worker 2: ".
-   NULL for nothing. To be called after each fork: it also takes note of the process id. */
+   NULL for nothing. To be called after each fork, and after signals have been set: it also
+   takes note of the process id, and of whether a closed pipe can do us harm. */
 void log_role(const char *role);
 
 bool log_wants(enum milter_level level);
 
 void log_line(enum milter_level level, const char *format, ...) MILTER_PRINTF(2, 3);
 void log_lines(enum milter_level level, const char *format, va_list arguments) MILTER_PRINTF(2, 0);
+
+/* The same for a text that is ready. */
+void log_text(enum milter_level level, const char *text, size_t length);
 
 #define log_error(...)   log_line(MILTER_LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(MILTER_LOG_WARNING, __VA_ARGS__)

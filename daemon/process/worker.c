@@ -130,6 +130,7 @@ on_reopen(evutil_socket_t signal_number, short what, void *arg)
     (void)what;
     (void)arg;
     log_reopen();
+    log_debug("the log is open anew");
 }
 
 static void

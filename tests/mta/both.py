@@ -11,6 +11,8 @@ makes test_something_on_postfix and test_something_on_sendmail of it; that of a 
 server that cannot run here is skipped, and says why.
 """
 
+import re
+
 from . import case, smtp
 from .postfix import Postfix
 from .probed import Probed
@@ -121,7 +123,8 @@ class _Servers:
         except case.Skip as reason:
             self.missing[name] = str(reason)
 
-    def start(self, chains, ports, socket, hosts, relayed):  # pylint: disable=too-many-arguments
+    def start(self, chains, ports, socket, hosts, relayed, settings):
+        # pylint: disable=too-many-arguments,too-many-positional-arguments
         self.sink = Sink()
         self._hosts = hosts
         self.probed = Probed(chains.values())
@@ -135,9 +138,13 @@ class _Servers:
             lambda: Postfix(
                 self.sink.port,
                 ports={**one, **{n: {**milters[c], **more} for n, (c, more) in ports.items()}},
+                settings=settings["postfix"],
             ),
         )
-        self._make("sendmail", lambda: Sendmail(self.sink.port, ports=one, hosts=hosts))
+        self._make(
+            "sendmail",
+            lambda: Sendmail(self.sink.port, ports=one, hosts=hosts, **settings["sendmail"]),
+        )
         if not self.running:
             raise case.Skip("; ".join(self.missing.values()))
         self.probed.start()
@@ -172,12 +179,13 @@ class _Servers:
 _servers = _Servers()
 
 
-def start(chains, ports=None, socket="tcp", hosts=None, relayed=()):
+def start(chains, ports=None, socket="tcp", hosts=None, relayed=(), **settings):
     """chains: {port: text of a chain}. ports, of Postfix only: {port: (chain, settings)}.
     socket: by which the mail servers reach milterd, "tcp" or "unix". hosts: {address: name}
     of clients, loopback addresses. relayed: chains before which a relay writes down what is
-    said."""
-    _servers.start(chains, ports or {}, socket, hosts or {}, relayed)
+    said. postfix: more of main.cf; sendmail: more arguments of Sendmail()."""
+    settings = {"postfix": {}, "sendmail": {}, **settings}
+    _servers.start(chains, ports or {}, socket, hosts or {}, relayed, settings)
 
 
 def stop(failed):
@@ -190,6 +198,20 @@ def take_log():
     return _servers.probed.take_log()
 
 
+def take_story(until="close"):
+    """What plugins have logged since the last time, as (place in the chain, text), up to the
+    first that says `until`."""
+    text = ""
+
+    def lines():
+        nonlocal text
+        text += take_log()
+        found = re.findall(r": plugin=(\S+): (.*)\n", text)
+        return found if any(said == until for _, said in found) else None
+
+    return case.wait_until(lines, f"a plugin to log {until!r}")
+
+
 def take_dialogue(chain):
     """What the mail servers and milterd have said for a relayed chain since the last time."""
     return _servers.relays[chain].take()
@@ -197,4 +219,4 @@ def take_dialogue(chain):
 
 def workers():
     """The process ids of milterd's workers."""
-    return _servers.probed.workers()
+    return _servers.probed.milterd.workers()

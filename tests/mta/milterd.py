@@ -104,6 +104,12 @@ class Milterd:
         """The listener at @dir@/NAME, as main.cf writes it."""
         return f"unix:{self.place.join(name)}"
 
+    def workers(self):
+        """The process ids of its workers."""
+        pid = self._child.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+
     def log(self):
         return self.place.read("log")
 

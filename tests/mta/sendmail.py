@@ -77,7 +77,7 @@ FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`accept_unqualified_senders')dnl
 FEATURE(`no_default_msa')dnl
 @milters@@daemons@MAILER(`smtp')dnl
-"""
+@rulesets@"""
 
 # Runs inside the namespaces; / stays the real one but for these mounts.
 INSIDE = """\
@@ -165,9 +165,10 @@ class _Log(threading.Thread):
 
 class Sendmail:
     """See postfix.Postfix. settings: m4 definitions; a port knows only {"milters": ...}.
-    hosts: {address: name} of clients, beside localhost."""
+    hosts: {address: name} of clients, beside localhost. rulesets: more of sendmail.mc, for
+    its end."""
 
-    def __init__(self, sink_port, milters="", settings=None, ports=None, hosts=None):
+    def __init__(self, sink_port, milters="", settings=None, ports=None, hosts=None, rulesets=""):
         if os.geteuid() != 0:
             raise case.Skip("needs root to run a private Sendmail")
         if not shutil.which("m4") or not shutil.which("apt-get"):
@@ -178,6 +179,7 @@ class Sendmail:
         self._services = {"smtpd": {"milters": milters}, **(ports or {})}
         self._settings = settings or {}
         self._hosts = hosts or {}
+        self._rulesets = rulesets
         self._child = None
         self._shown = {}  # directory of a milter's socket: the name it has inside
         self.ports = {}
@@ -276,6 +278,7 @@ class Sendmail:
             "settings": "".join(f"define(`{k}', `{v}')dnl\n" for k, v in self._settings.items()),
             "milters": "".join(filters),
             "daemons": "".join(daemons),
+            "rulesets": self._rulesets,
         }
         text = re.sub(r"@(\w+)@", lambda m: str(values[m[1]]), CONFIGURATION)
         source = self.place.write("sendmail.mc", text)

@@ -5,6 +5,7 @@ Knows only what is needed to read replies. Everything said is kept in
 """
 
 import socket
+import ssl
 
 
 class Reply:
@@ -122,6 +123,18 @@ class Client:
 
     def ehlo(self, name="client.example.org"):
         return self.command(f"EHLO {name}")
+
+    def starttls(self):
+        """Goes on encrypted, with whoever it is, and says EHLO again."""
+        reply = self.command("STARTTLS")
+        if reply.code != 220:
+            raise Closed(f"STARTTLS: {reply}")
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._socket = context.wrap_socket(self._socket)
+        self._input = self._socket.makefile("rb")
+        return self.ehlo()
 
     def xclient(self, **attributes):
         """

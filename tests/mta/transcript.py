@@ -34,9 +34,9 @@ C: is a packet of the mail server, its letter first:
     end                             the mail server's end is closed
 
 S: is a packet of milterd in the same form, O with STAGE="names" for lists of macros, and
-h, i, m, +, 2, -, e, q, y, b with their parts. `S: nothing` says that no answer is due
-(what comes next proves it), `S: close` that milterd closes. Packets with a new body are
-compared joined, however many there are.
+h, i, m, +, 2, -, e, q, y, b with their parts. `S: nothing` says that nothing may have come
+until here, `S: close` that milterd closes. Packets with a new body are compared joined,
+however many there are.
 
 L: is a line of milterd's log without its beginning; ... stands for anything. Lines come
 in this order, others may be between them, but no warning and no error: for these
@@ -304,8 +304,8 @@ def _short(parts):
 class _Player:
     """One dialogue on one connection."""
 
-    def __init__(self, mta, mode):
-        self.mta, self.mode = mta, mode
+    def __init__(self, mta, mode, address):
+        self.mta, self.mode, self.address = mta, mode, address
         self.unsent = []
 
     def _flush(self):
@@ -324,6 +324,8 @@ class _Player:
         if self.mode != "stream":
             self._flush()
         if expected == ("nothing",):
+            if self.mode == "whole":
+                self._hear_nothing(where)
             return
         if expected == ("close",):
             self.mta.expect_close()
@@ -334,6 +336,14 @@ class _Player:
         if got != expected:
             both = f"  expected {_short(expected)}\n  got      {_short(got)}"
             raise case.Failure(f"{where}: {line}\n{both}")
+
+    def _hear_nothing(self, where):
+        """milterd has one worker: when it answers another connection it has seen all of ours."""
+        with wire.Mta(self.address) as other:
+            other.negotiate()
+        early = self.mta.pending()
+        if early:
+            raise case.Failure(f"{where}: S: nothing\n  but there is {_short(early)}")
 
     def _whole_body(self, data, length):
         case.true(len(data) <= 65535, "a piece of a body is over 65535 bytes")
@@ -368,7 +378,7 @@ class _Player:
 def play(dialogue, address, mode):
     """Plays it; when this returns, milterd has closed the connection and logged all it had to."""
     with wire.Mta(address) as mta:
-        _Player(mta, mode).play(dialogue.steps)
+        _Player(mta, mode, address).play(dialogue.steps)
 
 
 # -- the log -----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from . import case
 
 ACTIONS = 0x1FF
 PROTOCOL = 0x1FFFFF
-LIMIT = float(__import__("os").environ.get("WL","10"))  # seconds that an answer may take
+LIMIT = 10.0  # seconds that an answer may take
 
 # Of each command that is an event: the bit that leaves it out, and the bit for no reply.
 EVENTS = {
