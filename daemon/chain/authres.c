@@ -59,7 +59,7 @@ authres_check_received(struct chain_run *run, milter_header *h)
 {
     if (strcasecmp(h->name, field) != 0 || !is_ours(h->raw, authserv_id(run)))
         return 0;
-    struct version *version = version_edit(run->message, &h->versions, LAYER_RECEIVED);
+    struct version *version = message_edit(run->message, &h->versions, LAYER_RECEIVED);
     if (version == NULL)
         return -1;
     version->deleted = true;

@@ -169,7 +169,7 @@ envelope_change_sender(struct message *message, int layer, const char *address, 
 
     if (text == NULL || wire == NULL || list == NULL || (args != NULL && copy == NULL))
         return MILTER_ERR_MEMORY;
-    struct version *version = version_edit(message, &message->senders, layer);
+    struct version *version = message_edit(message, &message->senders, layer);
     if (version == NULL)
         return MILTER_ERR_MEMORY;
     version->text = text;
@@ -213,7 +213,7 @@ mark(struct message *message, int layer, milter_rcpt *rcpt, const char *address,
     for (; rcpt != NULL; rcpt = envelope_next_rcpt(message, layer, rcpt)) {
         if (!same_address(rcpt->address, address, any_case))
             continue;
-        struct version *version = version_edit(message, &rcpt->versions, layer);
+        struct version *version = message_edit(message, &rcpt->versions, layer);
         if (version == NULL)
             return MILTER_ERR_MEMORY;
         version->deleted = deleted;

@@ -283,7 +283,7 @@ headers_replace(struct message *message, int layer, milter_header *h, const char
 {
     if (headers_raw(h, layer) == NULL)
         return MILTER_ERR_VALUE;
-    struct version *version = version_edit(message, &h->versions, layer);
+    struct version *version = message_edit(message, &h->versions, layer);
     if (version == NULL)
         return MILTER_ERR_MEMORY;
     version->text = raw;
@@ -295,7 +295,7 @@ headers_delete(struct message *message, int layer, milter_header *h)
 {
     if (headers_raw(h, layer) == NULL)
         return MILTER_ERR_VALUE;
-    struct version *version = version_edit(message, &h->versions, layer);
+    struct version *version = message_edit(message, &h->versions, layer);
     if (version == NULL)
         return MILTER_ERR_MEMORY;
     version->deleted = true;

@@ -34,42 +34,13 @@ message_free(struct message *message)
         spool_free(&body->spool);
 }
 
-const struct version *
-version_at(const struct version *versions, int layer)
-{
-    while (versions != NULL && versions->layer > layer)
-        versions = versions->below;
-    return versions;
-}
-
 struct version *
-version_edit(struct message *message, struct version **versions, int layer)
+message_edit(struct message *message, struct version **versions, int layer)
 {
-    while (*versions != NULL && (*versions)->layer > layer)
-        versions = &(*versions)->below;
-    if (*versions != NULL && (*versions)->layer == layer) {
-        struct version *below = (*versions)->below;
-        **versions = (struct version){.below = below, .layer = layer};
-        message->edits++;
-        return *versions;
-    }
-    struct version *version = arena_alloc(message->arena, sizeof(*version));
-    if (version == NULL)
-        return NULL;
-    version->below = *versions;
-    version->layer = layer;
-    *versions = version;
-    message->edits++;
-    return version;
-}
+    struct version *version = version_make(message->arena, versions, layer);
 
-static void
-drop_version(struct version **versions, int layer)
-{
-    while (*versions != NULL && (*versions)->layer > layer)
-        versions = &(*versions)->below;
-    if (*versions != NULL && (*versions)->layer == layer)
-        *versions = (*versions)->below;
+    message->edits += version != NULL;
+    return version;
 }
 
 static void
@@ -79,7 +50,7 @@ drop_headers(struct message *message, int layer)
 
     for (milter_header *h = message->headers; h != NULL; h = next) {
         next = h->next;
-        drop_version(&h->versions, layer);
+        version_drop(&h->versions, layer);
         if (h->layer != layer)
             continue;
         *(h->previous != NULL ? &h->previous->next : &message->headers) = h->next;
@@ -94,7 +65,7 @@ drop_rcpts(struct message *message, int layer)
 
     message->last_rcpt = NULL;
     while (*at != NULL) {
-        drop_version(&(*at)->versions, layer);
+        version_drop(&(*at)->versions, layer);
         if ((*at)->layer == layer && !envelope_give_up(*at)) {
             *at = (*at)->next;
         } else {
@@ -119,14 +90,14 @@ message_drop_layer(struct message *message, int layer)
 {
     struct message_body **body = body_place(message, layer);
 
-    drop_version(&message->senders, layer);
+    version_drop(&message->senders, layer);
     drop_headers(message, layer);
     drop_rcpts(message, layer);
     if (*body != NULL && (*body)->layer == layer) {
         spool_free(&(*body)->spool);
         *body = (*body)->below;
     }
-    drop_version(&message->quarantines, layer);
+    version_drop(&message->quarantines, layer);
     for (struct header_request **at = &message->waiting; *at != NULL;)
         if ((*at)->layer == layer)
             *at = (*at)->next;
@@ -189,7 +160,7 @@ message_quarantine(struct message *message, int layer, const char *reason)
 {
     char *copy = arena_strdup(message->arena, reason);
     struct version *version =
-        copy != NULL ? version_edit(message, &message->quarantines, layer) : NULL;
+        copy != NULL ? message_edit(message, &message->quarantines, layer) : NULL;
 
     if (version == NULL)
         return MILTER_ERR_MEMORY;

@@ -22,20 +22,7 @@
 
 #include "base/memory.h"
 #include "chain/spool.h"
-
-enum { LAYER_RECEIVED = -1, LAYER_ALL = 0x7fffffff };
-
-/* One edited state of a thing. */
-struct version {
-    struct version *below; /* of a lower layer, NULL: what was received or added */
-    int layer;
-    bool deleted;
-    const char *text;        /* header: everything after the colon; sender: with its <>;
-                                quarantine: the reason */
-    const char *wire;        /* sender: as the plugin wrote it */
-    const char *args;        /* sender: ESMTP arguments as one string, or NULL */
-    const char *const *list; /* sender: the same, one by one */
-};
+#include "chain/version.h"
 
 struct milter_header {
     milter_header *next, *previous; /* in the order of the edited message */
@@ -124,11 +111,9 @@ struct message *message_new(struct arena *arena, const struct message_limits *li
 /* Gives back what is not in the arena. */
 void message_free(struct message *message);
 
-/* The newest version up to a layer, NULL: as received or added. */
-const struct version *version_at(const struct version *versions, int layer);
-
-/* The version of exactly that layer, made where there is none. NULL: no memory. */
-struct version *version_edit(struct message *message, struct version **versions, int layer);
+/* The version of exactly that layer, made where there is none: version_make() for what is in the
+   message. NULL: no memory. */
+struct version *message_edit(struct message *message, struct version **versions, int layer);
 
 /* Whether anything of what plugins asked for is to be sent. */
 bool message_edited(const struct message *message);

@@ -4,6 +4,7 @@
  * (O_TMPFILE, or unlinked at once), so nothing is left behind however the
  * worker ends.
  */
+#define _GNU_SOURCE /* O_TMPFILE, mkostemp */
 #include "chain/spool.h"
 
 #include <errno.h>

@@ -138,12 +138,13 @@ add_time(struct line *line, const struct timespec *begun)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t tenths =
-        (now.tv_sec - begun->tv_sec) * 10000 + (now.tv_nsec - begun->tv_nsec + 50000) / 100000;
+    int64_t passed =
+        (int64_t)(now.tv_sec - begun->tv_sec) * 1000000000 + (now.tv_nsec - begun->tv_nsec);
+    uint64_t tenths = (uint64_t)(passed + 50000) / 100000;
     add(line, " time=");
-    add_number(line, (uint64_t)tenths / 10);
+    add_number(line, tenths / 10);
     add(line, ".");
-    add_number(line, (uint64_t)tenths % 10);
+    add_number(line, tenths % 10);
     add(line, "ms");
 }
 
