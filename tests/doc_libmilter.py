@@ -55,7 +55,6 @@ INTERNAL = {
     "SMFIM_FIRST",
     "SMFIM_LAST",
     "SMFIP_TEST",
-    "SMFIF_UNUSED",
     "smfi_set_max_exec_time",
     "xxfi_signal",
 }
@@ -98,9 +97,9 @@ TESTS = {heading: TABLES.pop(heading) for heading in ("Tests", "Tests of what mi
 
 
 def rows(milterjs):
-    return [
-        row for heading, table in TABLES.items() if (heading == "milterjs") is milterjs for row in table
-    ]
+    """Of the tables of the one or of the other."""
+    chosen = [table for heading, table in TABLES.items() if (heading == "milterjs") is milterjs]
+    return sum(chosen, [])
 
 
 def names_of_libmilter():
@@ -186,10 +185,11 @@ def missing(test):
     if not re.search(rf"\s{re.escape(named)}(\.c)?(\s|$)", read("Makefile.am")):
         return f"{file} is not in Makefile.am"
     text = read(file)
+    exact = re.escape(name)
     forms = {
-        ".c": [rf"\b(cmocka_unit_test\w*|CASE|TEST)\({re.escape(name)}[,)]", rf'{{"{re.escape(name)}"'],
-        ".py": [rf"(?m)^def test_{re.escape(name)}\("],
-        ".txt": [rf"(?m)^== {re.escape(name)}$"],
+        ".c": [rf"\b(cmocka_unit_test\w*|CASE|TEST)\({exact}[,)]", rf'{{"{exact}"'],
+        ".py": [rf"(?m)^def test_{exact}\("],
+        ".txt": [rf"(?m)^== {exact}$"],
         ".lua": [],
     }[os.path.splitext(file)[1]]
     if bool(forms) != bool(name):

@@ -5,9 +5,11 @@
  * naive model keeps a full copy of the message for each plugin, made of the copy of the
  * plugin before it. All must agree, and so must what each plugin sees.
  *
- * Left out of the comparison with Sendmail: the order of fields. It counts hidden fields
- * where Postfix counts visible ones, so that a field inserted in the middle may stand
- * elsewhere; which fields there are, and with which values, is compared.
+ * Sendmail counts hidden fields in insert positions where Postfix counts visible ones.
+ * Where milterd can tell that it talks to Sendmail the order of fields is compared too;
+ * where it cannot, which fields there are, and with which values. Left out is a field that
+ * Sendmail would write by itself (Received, Date, From): added, it stands where Sendmail
+ * has its own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +35,8 @@ enum { PLUGINS_MAX = 4, HEADERS_MAX = 8, FIELDS_MAX = 64, RCPTS_MAX = 48, OPS_MA
 struct field {
     char name[16], raw[32]; /* raw: everything after the colon */
     bool own;               /* the mail server's own Received */
-    bool hidden;            /* Sendmail: deleted, but still counted */
+    bool hidden;            /* Sendmail: deleted or never shown, but still counted */
+    bool unused;            /* Sendmail: stands for an H line of sendmail.cf, none of the message */
     int arrives;            /* with which header event it comes; 0: a plugin's */
 };
 
@@ -85,7 +88,8 @@ static int
 field_of_name(const struct mail *mail, const char *name, unsigned index)
 {
     for (int i = 0; i < mail->field_count; i++)
-        if (!mail->fields[i].own && strcasecmp(mail->fields[i].name, name) == 0 && --index == 0)
+        if (!mail->fields[i].own && !mail->fields[i].unused &&
+            strcasecmp(mail->fields[i].name, name) == 0 && --index == 0)
             return i;
     return -1;
 }
@@ -175,6 +179,7 @@ struct scene {
     int plugins, headers, rcpts, op_count;
     bool kept;  /* header fields are kept */
     bool exact; /* values travel with their leading space */
+    bool told;  /* on Sendmail, which says so; plugins add nothing that it writes itself */
     struct op ops[OPS_MAX];
     struct mail received, copies[PLUGINS_MAX], seen[PLUGINS_MAX];
     bool compare_views;
@@ -194,11 +199,11 @@ random_below(unsigned n)
 }
 
 static const char *
-random_name(void)
+random_name(bool any)
 {
     static const char *const names[] = {"X-A", "X-A", "x-a", "X-B", "Received"};
 
-    return names[random_below(sizeof names / sizeof names[0])];
+    return names[random_below(any ? 5 : 4)];
 }
 
 static const char *
@@ -227,7 +232,7 @@ random_op(struct scene *scene, struct op *op, int serial)
         op->number++;
     if (op->kind == INSERT_TOP)
         op->number = 0;
-    snprintf(op->name, sizeof(op->name), "%s", random_name());
+    snprintf(op->name, sizeof(op->name), "%s", random_name(!scene->told));
     snprintf(op->value, sizeof(op->value), "n%d", serial);
     if (random_below(12) == 0 && (op->kind == APPEND || op->kind == REPLACE_HANDLE))
         op->value[0] = '\0';
@@ -255,6 +260,7 @@ random_scene(struct scene *scene, unsigned seed, bool kept, bool early, bool ord
         random_below(2);
     scene->seed = seed;
     scene->kept = kept;
+    scene->told = seed % 2;
     scene->exact = random_below(3) == 0;
     scene->plugins = 1 + (int)random_below(PLUGINS_MAX);
     scene->headers = (int)random_below(HEADERS_MAX + 1);
@@ -270,7 +276,7 @@ random_scene(struct scene *scene, unsigned seed, bool kept, bool early, bool ord
         char raw[32];
 
         snprintf(raw, sizeof(raw), "%sh%d", scene->exact ? spaces[random_below(4)] : " ", i);
-        put_field(mail, i, random_name(), raw);
+        put_field(mail, i, random_name(true), raw);
         mail->fields[i].arrives = i;
     }
     for (int i = 0; i < scene->rcpts; i++)
@@ -632,9 +638,11 @@ raw_of(const struct scene *scene, const char *value, char raw[32])
     return raw;
 }
 
-/* Postfix and Sendmail differ in whether a deleted field is still counted. */
+enum server { POSTFIX, SENDMAIL };
+
+/* They differ in whether a deleted field is still counted. */
 static void
-change_field(struct mail *mail, const struct decode_edit *edit, const char *raw, bool postfix)
+change_field(struct mail *mail, const struct decode_edit *edit, const char *raw, enum server server)
 {
     int at = field_of_name(mail, edit->name, edit->index);
 
@@ -644,16 +652,64 @@ change_field(struct mail *mail, const struct decode_edit *edit, const char *raw,
     } else if (edit->value[0] != '\0') {
         set_raw(mail, at, raw);
         mail->fields[at].hidden = false;
-    } else if (postfix) {
+    } else if (server == POSTFIX) {
         take_field(mail, at);
     } else {
         mail->fields[at].hidden = true;
     }
 }
 
+/* Sendmail puts a new field before the first of its name. */
+static void
+add_field(struct mail *mail, const struct decode_edit *edit, const char *raw, enum server server)
+{
+    int at = server == POSTFIX ? mail->field_count : 0;
+
+    while (at < mail->field_count && strcasecmp(mail->fields[at].name, edit->name) != 0)
+        at++;
+    put_field(mail, at, edit->name, raw);
+}
+
+/* Postfix counts what is shown; Sendmail all, and its position 1 is behind two fields. */
+static void
+insert_field(struct mail *mail, const struct decode_edit *edit, const char *raw, enum server server)
+{
+    uint32_t at = edit->index;
+
+    if (at > 0 && at < FIELDS_MAX && server == SENDMAIL)
+        at++;
+    put_field(mail, at < (uint32_t)mail->field_count ? (int)at : mail->field_count, edit->name,
+              raw);
+}
+
+/* The header as Sendmail begins it: its H lines, its own Received among them. */
+static void
+h_lines(struct mail *mail)
+{
+    static const char *const names[] = {"Resent-Date", "Date",      "Resent-From",
+                                        "From",        "Full-Name", "Resent-Message-Id",
+                                        "Message-Id"};
+
+    put_field(mail, 0, "Return-Path", "");
+    mail->fields[0].hidden = mail->fields[0].unused = true;
+    for (int i = 0; i < 7; i++) {
+        put_field(mail, i + 2, names[i], "");
+        mail->fields[i + 2].hidden = mail->fields[i + 2].unused = true;
+    }
+}
+
+/* Takes out what is not shown. */
+static void
+show(struct mail *mail)
+{
+    for (int i = mail->field_count - 1; i >= 0; i--)
+        if (mail->fields[i].hidden)
+            take_field(mail, i);
+}
+
 /* One packet; false for what is no edit. */
 static bool
-apply(const struct scene *scene, struct mail *mail, const struct frame *frame, bool postfix)
+apply(const struct scene *scene, struct mail *mail, const struct frame *frame, enum server server)
 {
     struct decode_edit edit = {0};
     char raw[32] = "";
@@ -668,14 +724,13 @@ apply(const struct scene *scene, struct mail *mail, const struct frame *frame, b
         raw_of(scene, edit.value, raw);
     switch (frame->command) {
     case REPLY_CHANGE_HEADER:
-        change_field(mail, &edit, raw, postfix);
+        change_field(mail, &edit, raw, server);
         return true;
     case REPLY_ADD_HEADER:
-        put_field(mail, mail->field_count, edit.name, raw);
+        add_field(mail, &edit, raw, server);
         return true;
     case REPLY_INSERT_HEADER:
-        put_field(mail, (int)edit.index < mail->field_count ? (int)edit.index : mail->field_count,
-                  edit.name, raw);
+        insert_field(mail, &edit, raw, server);
         return true;
     case REPLY_ADD_RCPT:
     case REPLY_ADD_RCPT_ARGS:
@@ -737,8 +792,6 @@ same_set_of_fields(const struct mail *a, const struct mail *b)
     for (int i = 0; i < a->field_count; i++) {
         int k = 0;
 
-        if (a->fields[i].hidden)
-            continue;
         shown++;
         while (k < b->field_count && (used[k] || !same_field(&a->fields[i], &b->fields[k])))
             k++;
@@ -833,9 +886,11 @@ make_chain(const struct scene *scene, struct bare_chain *bare)
 
 /* The message as the mail server has received it. */
 static void
-send_message(const struct scene *scene, struct bare_dialogue *dialogue)
+send_message(const struct scene *scene, struct bare_dialogue *dialogue, enum server server)
 {
     assert_string_equal(bare_dialogue_negotiate(dialogue, 6, 0x1fffff), "O");
+    if (server == SENDMAIL)
+        bare_dialogue_say_words(dialogue, 'D', "Cj", "mx", "{if_name}", "mx", NULL);
     assert_string_equal(bare_dialogue_say_words(dialogue, 'M', "<s@t.u>", NULL), "c");
     for (int i = 0; i < scene->rcpts; i++) {
         char address[40];
@@ -855,9 +910,10 @@ send_message(const struct scene *scene, struct bare_dialogue *dialogue)
     assert_string_equal(bare_dialogue_say(dialogue, 'B', "received\r\n", 10), "c");
 }
 
-/* Plays it; what comes out of the mail servers. */
+/* Plays it with a mail server that shows itself as one of the two; what comes out where the
+   packets are given to either. */
 static void
-play_scene(struct scene *scene, struct mail *postfix, struct mail *sendmail)
+play_scene(struct scene *scene, enum server server, struct mail *postfix, struct mail *sendmail)
 {
     struct bare_chain bare;
     struct bare_dialogue dialogue;
@@ -866,19 +922,21 @@ play_scene(struct scene *scene, struct mail *postfix, struct mail *sendmail)
     scene_now = scene;
     make_chain(scene, &bare);
     bare_dialogue_open(&dialogue, &bare.chain);
-    send_message(scene, &dialogue);
+    send_message(scene, &dialogue, server);
     bare_dialogue_say(&dialogue, 'E', "", 0);
 
     *postfix = *sendmail = scene->received;
+    h_lines(sendmail);
     for (size_t at = 0; at < dialogue.out.length; at += frame.size) {
         assert_int_equal(frame_next(dialogue.out.data + at, dialogue.out.length - at,
                                     FRAME_DATA_DEFAULT, &frame),
                          FRAME_READY);
-        if (apply(scene, postfix, &frame, true))
-            apply(scene, sendmail, &frame, false);
+        if (apply(scene, postfix, &frame, POSTFIX))
+            apply(scene, sendmail, &frame, SENDMAIL);
         else
             assert_int_equal(frame.command, REPLY_CONTINUE);
     }
+    show(sendmail);
     bare_dialogue_close(&dialogue);
     bare_chain_fini(&bare);
 }
@@ -886,9 +944,9 @@ play_scene(struct scene *scene, struct mail *postfix, struct mail *sendmail)
 static void
 compare_scene(struct scene *scene, bool ordered)
 {
-    struct mail postfix, sendmail;
+    struct mail postfix, sendmail, other;
 
-    play_scene(scene, &postfix, &sendmail);
+    play_scene(scene, POSTFIX, &postfix, &sendmail);
     if (scene->kept) {
         const struct mail *seen = &scene->seen[scene->plugins - 1];
 
@@ -910,6 +968,11 @@ compare_scene(struct scene *scene, bool ordered)
                "Postfix and the copy", &postfix, copy);
     }
     expect(scene, same_set_of_fields(&sendmail, &postfix) && same_rest(&sendmail, &postfix, false),
+           "Sendmail taken for Postfix, and Postfix", &sendmail, &postfix);
+    if (!scene->told)
+        return;
+    play_scene(scene, SENDMAIL, &other, &sendmail);
+    expect(scene, same_fields(&sendmail, &postfix, true) && same_rest(&sendmail, &postfix, false),
            "Sendmail and Postfix", &sendmail, &postfix);
 }
 
@@ -1027,12 +1090,12 @@ cve_2022_48521(void **unused)
         named_scene(&scene, 5, auth);
         for (int k = 0; k < cases[i].count; k++)
             add_op(&scene, 0, 5 + EOM, cases[i].kind, cases[i].numbers[k], "X-Auth", "");
-        play_scene(&scene, &both[0], &both[1]);
+        play_scene(&scene, POSTFIX, &both[0], &both[1]);
         for (int server = 0; server < 2; server++) {
             char left[64] = "";
 
             for (int k = 0; k < both[server].field_count; k++)
-                if (!both[server].fields[k].own && !both[server].fields[k].hidden)
+                if (!both[server].fields[k].own)
                     strcat(left, both[server].fields[k].raw);
             if (strcmp(left, cases[i].left) != 0)
                 fail_msg("%s: %s is left with \"%s\", not \"%s\"", cases[i].name,
@@ -1057,7 +1120,7 @@ cve_2022_48521_two_plugins(void **unused)
     add_op(&scene, 1, 5 + EOM, REMOVE, 3, "X-Auth", "");          /* h5 */
     add_op(&scene, 1, 5 + EOM, CHANGE, 2, "X-Auth", "rewritten"); /* h4 */
     compare_scene(&scene, true);
-    play_scene(&scene, &postfix, &sendmail);
+    play_scene(&scene, POSTFIX, &postfix, &sendmail);
     assert_int_equal(postfix.field_count, 3);
     assert_string_equal(postfix.fields[0].raw, " mine");
     assert_true(postfix.fields[1].own);
@@ -1090,7 +1153,7 @@ burst_order(void **unused)
     scene_now = &scene;
     make_chain(&scene, &bare);
     bare_dialogue_open(&dialogue, &bare.chain);
-    send_message(&scene, &dialogue);
+    send_message(&scene, &dialogue, POSTFIX);
     assert_string_equal(bare_dialogue_say(&dialogue, 'E', "", 0), "mmihie-+2bqc");
     bare_dialogue_close(&dialogue);
     bare_chain_fini(&bare);
@@ -1124,7 +1187,7 @@ nothing_to_send(void **unused)
         scene_now = &scene;
         make_chain(&scene, &bare);
         bare_dialogue_open(&dialogue, &bare.chain);
-        send_message(&scene, &dialogue);
+        send_message(&scene, &dialogue, POSTFIX);
         const char *letters = bare_dialogue_say(&dialogue, 'E', "", 0);
         if (strcmp(letters, "c") != 0) {
             print_scene(&scene);
@@ -1148,7 +1211,7 @@ empty_values(void **unused)
         named_scene(&scene, 2, names);
         scene.exact = exact;
         add_op(&scene, 0, 2 + EOM, REPLACE_HANDLE, 0, "", "");
-        play_scene(&scene, &postfix, &sendmail);
+        play_scene(&scene, POSTFIX, &postfix, &sendmail);
         assert_int_equal(postfix.field_count, 3);
         assert_string_equal(postfix.fields[1].name, "A");
         assert_int_equal(strspn(postfix.fields[1].raw, " "), strlen(postfix.fields[1].raw));
@@ -1200,7 +1263,7 @@ rcpts_in_any_order(void **unused)
         scene.ops[1] = cases[i].second;
         scene.ops[1].when = scene.ops[1].asked = 1 + EOH;
         scene.op_count = 2;
-        play_scene(&scene, &postfix, &sendmail);
+        play_scene(&scene, POSTFIX, &postfix, &sendmail);
         for (int k = 0; k < postfix.rcpt_count; k++)
             if (!postfix.rcpts[k].gone)
                 sprintf(left + strlen(left), "%s%s", left[0] != '\0' ? " " : "",

@@ -384,6 +384,9 @@ ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcom
     run->reply_by = NULL;
 
     enum milter_verdict verdict = calls[event->event](ctx, event);
+    /* Nearly always. */
+    if (verdict == MILTER_CONTINUE && !ctx->incomplete && !ctx->link->observes)
+        return false;
     enum verdict_effect effect = verdict_effect(event->event, verdict, observed);
     if (ctx->incomplete || (verdict == MILTER_REPLY && run->reply_by != ctx)) {
         effect = VERDICT_FAILS;

@@ -14,9 +14,17 @@
 static const char *
 bracketed(struct arena *arena, const char *address)
 {
+    size_t length = strlen(address);
+
     if (address[0] == '<')
-        return arena_strdup(arena, address);
-    return arena_printf(arena, "<%s>", address);
+        return arena_copy(arena, address, length);
+    char *copy = arena_alloc(arena, length + 3);
+    if (copy != NULL) {
+        copy[0] = '<';
+        memcpy(copy + 1, address, length);
+        copy[length + 1] = '>';
+    }
+    return copy;
 }
 
 static const char *const *

@@ -85,6 +85,7 @@ next_pair(const struct macros_slot *slot, size_t *offset, const char **name, con
 const char *
 macros_find_at(const struct macros *macros, enum milter_event event, const char *name)
 {
+    const struct macros_slot *slot = macros_slot(macros, event);
     const char *known, *value;
     size_t offset = 0, length = strlen(name);
 
@@ -92,9 +93,12 @@ macros_find_at(const struct macros *macros, enum milter_event event, const char 
         name++;
         length -= 2;
     }
-    while (next_pair(macros_slot(macros, event), &offset, &known, &value))
-        if (same_name(known, name, length))
+    while (next_pair(slot, &offset, &known, &value)) {
+        /* Most differ in the first letter. */
+        bool alike = known[0] == name[0] || (known[0] == '{' && known[1] == name[0]);
+        if ((alike || length == 0) && same_name(known, name, length))
             return value;
+    }
     return NULL;
 }
 

@@ -52,10 +52,21 @@ static const struct {
 const struct states_command *
 states_command(char letter)
 {
-    for (size_t i = 0; i < MILTER_EVENTS; i++)
-        if (commands[i].letter == letter)
-            return &commands[i];
-    return NULL;
+    enum { FIRST = 'A', LAST = 'Z' };
+    static const struct states_command *const by_letter[LAST - FIRST + 1] = {
+        [COMMAND_CONNECT - FIRST] = &commands[MILTER_EVENT_CONNECT],
+        [COMMAND_HELO - FIRST] = &commands[MILTER_EVENT_HELO],
+        [COMMAND_MAIL - FIRST] = &commands[MILTER_EVENT_MAIL],
+        [COMMAND_RCPT - FIRST] = &commands[MILTER_EVENT_RCPT],
+        [COMMAND_DATA - FIRST] = &commands[MILTER_EVENT_DATA],
+        [COMMAND_HEADER - FIRST] = &commands[MILTER_EVENT_HEADER],
+        [COMMAND_EOH - FIRST] = &commands[MILTER_EVENT_EOH],
+        [COMMAND_BODY - FIRST] = &commands[MILTER_EVENT_BODY],
+        [COMMAND_EOM - FIRST] = &commands[MILTER_EVENT_EOM],
+        [COMMAND_UNKNOWN - FIRST] = &commands[MILTER_EVENT_UNKNOWN],
+    };
+
+    return letter >= FIRST && letter <= LAST ? by_letter[letter - FIRST] : NULL;
 }
 
 const struct states_command *

@@ -75,14 +75,12 @@ add_client(struct line *line, struct chain_run *run)
         add_pair(line, " client=", run->client->address);
     } else if (run->client != NULL) {
         add_pair(line, " client=", run->client->name);
+    } else if ((text = macros_find_at(&run->macros, MILTER_EVENT_CONNECT, "_")) != NULL &&
+               (text = strrchr(text, '[')) != NULL) {
+        add(line, " client=");
+        add_bytes(line, text + 1, strcspn(text + 1, "]"));
     } else if ((text = macros_find(&run->macros, "{client_addr}")) != NULL) {
         add_pair(line, " client=", text);
-    } else if ((text = macros_find(&run->macros, "_")) != NULL) {
-        const char *open = strrchr(text, '[');
-        if (open != NULL) {
-            add(line, " client=");
-            add_bytes(line, open + 1, strcspn(open + 1, "]"));
-        }
     }
 }
 
@@ -95,7 +93,7 @@ add_envelope(struct line *line, struct chain_run *run)
 
     if (address != NULL) {
         add_pair(line, " from=", address);
-    } else if ((address = macros_find(&run->macros, "{mail_addr}")) != NULL) {
+    } else if ((address = macros_find_at(&run->macros, MILTER_EVENT_MAIL, "{mail_addr}")) != NULL) {
         add_pair(line, " from=<", address);
         add(line, ">");
     }

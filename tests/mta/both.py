@@ -193,6 +193,16 @@ def stop(failed):
     _servers.stop(failed)
 
 
+def server(name):
+    """ "postfix" or "sendmail", for a test of that one alone."""
+    return _servers.get(name)
+
+
+def log():
+    """All that milterd has said."""
+    return _servers.probed.milterd.log()
+
+
 def take_log():
     """What milterd has said since the last time."""
     return _servers.probed.take_log()

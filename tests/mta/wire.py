@@ -172,8 +172,10 @@ def open_socket(address):
     """unix:/PATH, or inet:HOST:PORT."""
     kind, _, rest = address.partition(":")
     if kind == "unix":
+        # Waits while the backlog is full; Python's own timeout would not.
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(LIMIT)
+        limit = struct.pack("@ll", int(LIMIT), 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         connection.connect(rest)
     else:
         host, _, port = rest.rpartition(":")
