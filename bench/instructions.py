@@ -19,7 +19,7 @@ import filters
 
 WAYS = ["replies", "noreply", "needed+add"]
 FEW, MANY = 100, 600
-TABLE = os.path.join(os.environ.get("top_srcdir", "."), "bench", "instructions")
+TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "instructions")
 ROW = re.compile(r"(\S+)\s+(\S+(?: \S+)*)((?:\s+\d+){%d})$" % len(WAYS))
 
 # The C library chooses its string functions by the CPU; these are those every x86-64 has.

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import behind_postfix
 import filters
 
 REPEATS = 3
@@ -34,6 +35,7 @@ SCENARIOS = [
     ("header added, TCP", ["replies+add", "noreply+add", "needed+add"], True, []),
 ]
 CHAINS = [1, 3, 10, 30]
+POSTFIX = "noreply", True  # way, over TCP
 EVENTS = 17.2  # of one message: 17, and connect and helo of every tenth
 
 HEAD = (f"{'':<32} {'':<11} {'':<9} {'messages':>9} {'CPU':>8} {'p50 of a':>9} {'p99':>9} "
@@ -55,7 +57,7 @@ class Bench:
     def start(self, picked):
         wanted = {(way, tcp) for _, ways, tcp, _ in picked for way in ways}
         wanted |= {(f"{look}*{n}", False) for look in ("look", "look_observe") for n in CHAINS}
-        wanted |= {("replies", False)}
+        wanted |= {("replies", False), POSTFIX}
         self.milterd = filters.milterd(self.place, sorted(wanted))
         self.processes["milterd"] = self.milterd
 
@@ -147,6 +149,21 @@ class Bench:
                       f"{one['idle_cpu']:>11.2f} {spread:>15}", flush=True)
         return got
 
+    def behind_postfix(self):
+        """What filters add to the time of a message in a real Postfix, in milliseconds."""
+        ports = {}
+        for name in self.names():
+            process = self.process(name, *POSTFIX)
+            address = process.by_way[POSTFIX] if name == "milterd" else process.addresses[0]
+            ports[name] = int(address.partition(":")[2])
+        times = behind_postfix.measure(ports)
+        if not times:
+            return {}
+        print(f"\n{'behind Postfix, TCP, no replies before the end':<60} {'ms a message':>20}")
+        for name, value in times.items():
+            print(f"    {name:<56} {value:>20.2f}")
+        return {name: value - times["none"] for name, value in times.items()}
+
     def start_time(self):
         """Milliseconds from exec to serving, with ten plugins."""
         times = []
@@ -157,7 +174,7 @@ class Bench:
         return statistics.median(times)
 
 
-def print_targets(bench, cost, held, start):
+def print_targets(bench, cost, held, added, start):
     pinned = "64 connections, one CPU"
     rows = []
 
@@ -178,6 +195,10 @@ def print_targets(bench, cost, held, start):
     tcp = "header added, TCP", "needed+add"
     target("TCP, header added: p99 by the floor's", bench.ratio(*tcp, "floor", "p99_us"), 1.5)
     target("TCP, header added: p99 by libmilter's", bench.ratio(*tcp, "libmilter", "p99_us"), 0.05)
+    if "libmilter" in added:
+        target("TCP behind Postfix, no replies: time added by libmilter's",
+               added["milterd"] / added["libmilter"], 0.05)
+        target("the same, milliseconds: no stall of 40", added["milterd"], 10)
     for words, value in cost.items():
         target(f"one plugin more, {words}: ns an event", value, 15)
     for key, words in ("memory", "before any message"), ("memory_after", "after one message"):
@@ -222,10 +243,11 @@ def main():
             bench.scenario(*row)
         cost = bench.chains() if pick in "chain" else {}
         held = bench.held() if pick in "held" else {}
+        added = bench.behind_postfix() if pick in "postfix" else {}
         start = bench.start_time() if pick in "start" else None
-        print_targets(bench, cost, held, start)
+        print_targets(bench, cost, held, added, start)
         print(f"\n{time.monotonic() - began:.0f} s in all")
-    except filters.Failure as failure:
+    except (filters.Failure, behind_postfix.case.Failure) as failure:
         sys.exit(f"bench: {failure}")
     finally:
         bench.stop()

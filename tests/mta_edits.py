@@ -72,7 +72,7 @@ CASES = {
     "insert at 5": [["insert 5 X-New: 1"]],
     "insert at the last": [["insert 17 X-New: 1"]],
     "insert below the last": [["insert 18 X-New: 1"]],
-    "insert beyond": [["insert 19 X-New: 1", "insert 1000 X-A: 2", "insert 2000000000 X-New: 3"]],
+    "insert beyond": [["insert 19 X-New: 1", "insert 1000 X-A: 2", "insert 4294967295 X-New: 3"]],
     "insert everywhere": [[f"insert {n} X-New: {n}" for n in (0, 1, 3, 5, 7, 9, 11, 30, 2, 1, 0)]],
     "insert in rising order": [[f"insert {n} X-New: {n}" for n in range(1, 12)]],
     "insert in falling order": [[f"insert {n} X-New: {n}" for n in range(12, 0, -1)]],
@@ -200,6 +200,7 @@ LIGHT = {
     "insert unseen": [["insert 0 X-New: 1", "insert 1 X-New: 2", "insert 2 X-New: 3", "insert 9 X-New: 4"]],
     "insert unseen by two": [["insert 5 X-New: 1", "insert 0 X-New: 0"], ["insert 1 X-New: 2", "insert 0 X-New: 3"]],
     "insert unseen beyond": [["insert 99 X-New: 1", "add X-New: 2"], ["insert 99 X-New: 3"]],
+    "insert unseen far beyond": [["insert 2147483646 X-New: 1", "insert 4294967295 X-New: 2"]],
     "insert unseen early": [["mail| insert 3 X-New: 1", "mail| add X-New: 2", "eoh| insert 1 X-New: 3"]],
 }
 

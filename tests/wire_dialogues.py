@@ -31,6 +31,9 @@ RULES = """
 """
 CHAIN = f'{{ plugin = "probe"; script = ( {RULES} ); }}'
 
+LINE = b"0123456789012345678901234567890123456789"
+LATE = f'{{ plugin = "probe"; script = ( "eom: body-repeat 6500 {LINE.decode()}" ); }}'
+
 # After each state, what may come; libmilter's table, where a state is called after what led
 # to it.
 FOLLOWS = {
@@ -72,7 +75,7 @@ probed = None  # pylint: disable=invalid-name
 
 def setup():
     global probed  # pylint: disable=global-statement
-    probed = Probed([CHAIN]).start()
+    probed = Probed([CHAIN, LATE]).start()
 
 
 def teardown():
@@ -343,6 +346,31 @@ def test_each_command_after_each_state():
             lines = transcript.log_lines(probed.take_log())
             compare([f"{letter} after {way}"], model, answers, lines)
             case.equal(model.answers[-1], "c", f"the last answer to {dialogue}")
+
+
+def test_answers_that_are_read_late():
+    """More than the socket takes, and a mail server that has said all it has to say."""
+    message = b"".join(packet(letter, "<late@x>") for letter in "MRNE")
+    for messages in (1, 3, 40):
+        for address in (probed.unix(LATE), probed.tcp(LATE)):
+            probed.take_log()
+            log = []
+
+            def served():
+                log.append(probed.take_log())
+                return "end: accepted" in "".join(log)
+
+            with wire.Mta(address) as mta:
+                mta.send(wire.negotiate() + messages * message + wire.packet("Q"))
+                case.wait_until(served, "the first message to be served")
+                case.equal(mta.reply().letter, "O", "the answer to the offer")
+                for _ in range(messages):
+                    answers = [mta.reply() for _ in range(8)]
+                    letters = "".join(reply.letter for reply in answers)
+                    case.equal(letters, "cccbbbbc", "answers")
+                    body = b"".join(reply.data for reply in answers)
+                    case.true(body == 6500 * LINE, f"a body of {len(body)} bytes")
+                mta.expect_close()
 
 
 if __name__ == "__main__":

@@ -289,7 +289,7 @@ def test_an_offer_with_more_behind_it():
 
 def test_an_empty_chunk_of_body():
     begin = wire.strings("M", "<a@x>") + wire.strings("R", "<b@x>") + wire.packet("N")
-    goes_on(begin + wire.packet("B") + wire.packet("E"), "cccchc", "body, 0 bytes")
+    goes_on(begin + wire.packet("B") + wire.packet("E"), "cccchc", "eom")
 
 
 def test_empty_strings():

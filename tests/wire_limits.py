@@ -91,6 +91,38 @@ def test_too_many_bytes_of_header_are_cut_where_the_administrator_says_so():
     case.true("the header is cut" in log, log)
 
 
+def test_recipients_over_the_limit():
+    def rcpts(mta):
+        mta.mail("<a@x>")
+        return [mta.rcpt(f"<{n}@x>") for n in range(4)]
+
+    answer, log = serve("recipients_limit = 3;", rcpts)
+    case.equal(answer, [("c",), ("c",), ("c",), ("t",)])
+    case.true("the rcpt cannot be kept (Message too long)" in log, log)
+    look = '{ plugin = "probe"; script = ( "eom: say-envelope" ); }'
+    answer, log = serve(
+        'recipients_limit = 3; over_limit = "continue";',
+        lambda mta: mta.message("<a@x>", [f"<{n}@x>" for n in range(5)]),
+        chain=look,
+    )
+    case.equal(answer, [("c",)])
+    case.equal(re.findall(r"recipient: <(\d)@x>", log), ["0", "1", "2"])
+
+
+def test_a_forged_result_that_cannot_be_taken_out_defers_the_message():
+    def forged(mta):
+        mta.header("X-Padding", "v" * 400)
+        return mta.header("Authentication-Results", "localhost; spf=pass")
+
+    answer, log = serve(
+        'headers_limit = { bytes = "300"; }; over_limit = "continue";',
+        forged,
+        chain='{ plugin = "probe_auth"; }',
+    )
+    case.equal(answer, ("t",))
+    case.true("the header cannot be kept" in log, log)
+
+
 def test_a_body_over_body_limit_is_deferred():
     def body(mta):
         mta.mail("<a@x>")

@@ -41,7 +41,7 @@ def played(dialogue):
 
     def test():
         for mode in transcript.MODES:
-            over_tcp = mode in ("bytes", "stream")
+            over_tcp = mode in ("bytes", "grouped")
             address = probed.tcp(dialogue.chain) if over_tcp else probed.unix(dialogue.chain)
             probed.take_log()
             try:

@@ -54,16 +54,10 @@ is_ours(const char *value, const char *id)
     return length == strlen(id) && strncasecmp(at, id, length) == 0;
 }
 
-int
-authres_check_received(struct chain_run *run, milter_header *h)
+bool
+authres_forged(const struct chain_run *run, const char *name, const char *value)
 {
-    if (strcasecmp(h->name, field) != 0 || !is_ours(h->raw, authserv_id(run)))
-        return 0;
-    struct version *version = message_edit(run->message, &h->versions, LAYER_RECEIVED);
-    if (version == NULL)
-        return -1;
-    version->deleted = true;
-    return 0;
+    return strcasecmp(name, field) == 0 && is_ours(value, authserv_id(run));
 }
 
 /* A keyword of RFC 8601: letters, digits and -. */
@@ -82,12 +76,16 @@ is_keyword(const char *text)
 static bool
 is_properties(const char *text)
 {
+    bool quoted_text = false;
+
     if (strlen(text) > 2000)
         return false;
     for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f || strchr(";()", *text) != NULL)
+        if ((unsigned char)*text < ' ' || *text == 0x7f || strchr(";()\\", *text) != NULL)
             return false;
-    return true;
+        else
+            quoted_text ^= *text == '"';
+    return !quoted_text;
 }
 
 /* A quoted-string of any text: what cannot stand in one becomes '?'. */

@@ -7,8 +7,8 @@
 
 #include "chain/chain.h"
 
-/* Takes a received field out of every view where it claims to come from us. -1: no memory. */
-int authres_check_received(struct chain_run *run, milter_header *h);
+/* Whether a received field claims to come from us. */
+bool authres_forged(const struct chain_run *run, const char *name, const char *value);
 
 /* One result of a plugin. 0 or an enum milter_error. */
 int authres_add(struct milter_ctx *ctx, const char *method, const char *result,

@@ -131,6 +131,7 @@ chain_message_end(struct chain_run *run, enum milter_end end, const struct chain
         ctx->saw_message = false;
         ctx->quiet_message = 0;
         ctx->applies = CONDITION_OPEN;
+        ctx->judged_late = false;
     }
     message_free(run->message);
     run->message = NULL;
@@ -153,6 +154,7 @@ chain_connection_end(struct chain_run *run)
         ctx->quiet_connection = 0;
         ctx->quiet_message = 0;
         ctx->applies = CONDITION_OPEN;
+        ctx->judged_late = false;
     }
     run->client = NULL;
     run->helo = NULL;
@@ -240,8 +242,6 @@ call_mail(milter_ctx *ctx, const struct chain_event *event)
 static enum milter_verdict
 call_rcpt(milter_ctx *ctx, const struct chain_event *event)
 {
-    if (event->rejected && (ctx->link->plugin.needs & MILTER_NEEDS_REJECTED_RCPTS) == 0)
-        return MILTER_CONTINUE;
     return ctx->link->plugin.on_rcpt(ctx, event->text, event->args);
 }
 
@@ -261,14 +261,14 @@ call_header(milter_ctx *ctx, const struct chain_event *event)
 
     if (event->header != NULL) {
         value = headers_raw(event->header, ctx->link->layer);
-        if (value == NULL)
-            return MILTER_CONTINUE;
         if (!exact && value[0] == ' ')
             value++;
     } else if (ctx->run->exact_values && !exact) {
         value += value[0] == ' ';
     } else if (!ctx->run->exact_values && exact) {
-        value = arena_printf(&ctx->run->message_arena, " %s", value);
+        if (ctx->run->spaced == NULL)
+            ctx->run->spaced = arena_printf(&ctx->run->scratch, " %s", value);
+        value = ctx->run->spaced;
         if (value == NULL)
             return MILTER_FAILURE;
     }
@@ -347,15 +347,13 @@ failed(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict verd
     return answer;
 }
 
-/* What a plugin in mode "observe" would have done is said, and undone. */
+/* What a plugin in mode "observe" would have done is said; its edits are undone by ask(). */
 static void
 observe(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict verdict,
         enum verdict_effect effect)
 {
     struct chain_run *run = ctx->run;
 
-    if (run->message != NULL && run->message->edits > 0)
-        message_drop_layer(run->message, ctx->link->layer);
     if (effect != VERDICT_DECIDES && effect != VERDICT_FAILS)
         return;
     if (effect == VERDICT_FAILS)
@@ -382,6 +380,7 @@ ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcom
         ctx->saw_message = true;
     ctx->body_begun = ctx->incomplete = false;
     run->reply_by = NULL;
+    const size_t edits = run->message != NULL ? run->message->edits : 0;
 
     enum milter_verdict verdict = calls[event->event](ctx, event);
     /* Nearly always. */
@@ -394,6 +393,9 @@ ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcom
     }
     if (ctx->link->observes) {
         observe(ctx, event->event, verdict, effect);
+        /* Its on_error may have edited as well. */
+        if (run->message != NULL && run->message->edits != edits)
+            message_drop_layer(run->message, ctx->link->layer);
         if (effect == VERDICT_DECIDES || effect == VERDICT_FAILS)
             return false;
     }
@@ -431,10 +433,22 @@ applies(struct milter_ctx *ctx, enum milter_event event)
 {
     if (ctx->link->condition == NULL || ctx->applies == CONDITION_YES)
         return true;
+    /* From the first event after the recipients to the last nothing new is known. */
+    if (event >= MILTER_EVENT_DATA && event < MILTER_EVENT_EOM) {
+        if (ctx->judged_late)
+            return false;
+        ctx->judged_late = true;
+    }
     ctx->applies = condition_judge(ctx->link->condition, ctx->run, event);
     if (ctx->applies == CONDITION_NO)
         ctx->quiet_message = ALL_EVENTS;
     return ctx->applies == CONDITION_YES;
+}
+
+bool
+chain_has_edits(const struct chain_run *run)
+{
+    return run->chain->removes_forged || (run->message != NULL && message_edited(run->message));
 }
 
 /* Whether no plugin is left that has anything to say until the end of the message. */
@@ -453,13 +467,25 @@ body_skipped(const struct chain_run *run)
 {
     const struct chain *chain = run->chain;
 
-    if (run->message->keeps_body)
+    if (run->message->keeps_body || chain->needs & CONDITION_NEEDS_SIZE)
         return false;
     for (size_t i = 0; i < chain->caller_count[MILTER_EVENT_BODY]; i++)
         if (!finished(&run->contexts[chain->callers[MILTER_EVENT_BODY][i]],
                       1U << MILTER_EVENT_BODY))
             return false;
     return true;
+}
+
+/* Whether an event is there at all for a plugin: a recipient that the mail server has refused
+   for those that ask for such, a header field unless a plugin before it has deleted it. */
+static bool
+wants(const struct milter_ctx *ctx, const struct chain_event *event)
+{
+    if (event->event == MILTER_EVENT_BODY && event->length == 0)
+        return false;
+    if (event->rejected && (ctx->link->plugin.needs & MILTER_NEEDS_REJECTED_RCPTS) == 0)
+        return false;
+    return event->header == NULL || headers_raw(event->header, ctx->link->layer) != NULL;
 }
 
 struct chain_outcome
@@ -470,8 +496,9 @@ chain_walk(struct chain_run *run, const struct chain_event *event)
     struct chain_outcome outcome = {.verdict = MILTER_CONTINUE, .event = number};
     bool decided = false, asked = false, changed = false;
 
-    if (run->message == NULL)
+    if (run->message == NULL || number == MILTER_EVENT_HEADER)
         arena_reset(&run->scratch);
+    run->spaced = NULL;
     run->event = event;
     for (size_t i = 0; i < chain->caller_count[number] && !decided; i++) {
         struct milter_ctx *ctx = &run->contexts[chain->callers[number][i]];
@@ -479,7 +506,7 @@ chain_walk(struct chain_run *run, const struct chain_event *event)
 
         if ((quiet & 1U << number) != 0)
             continue;
-        if (applies(ctx, number)) {
+        if (applies(ctx, number) && wants(ctx, event)) {
             asked = true;
             decided = ask(ctx, event, &outcome);
         }
@@ -489,7 +516,7 @@ chain_walk(struct chain_run *run, const struct chain_event *event)
 
     /* Only a plugin that has just become quiet can have been the last one. */
     if (!decided && changed && number != MILTER_EVENT_UNKNOWN && all_done(run) &&
-        (run->message == NULL || !message_edited(run->message)))
+        !chain_has_edits(run))
         outcome.verdict = MILTER_ACCEPT;
     else if (!decided && number == MILTER_EVENT_BODY && (changed || !asked) && body_skipped(run))
         outcome.verdict = MILTER_SKIP;

@@ -59,6 +59,7 @@ struct chain {
     uint32_t decides;            /* some callback may decide there: a reply is due */
     uint32_t actions;            /* enum milter_action */
     uint32_t needs;              /* enum milter_need, those implied by actions included */
+    bool removes_forged;         /* Authentication-Results fields that claim to be ours */
     char *macros[MILTER_EVENTS]; /* names asked for beyond the usual ones, or NULL */
 
     struct message_limits limits;
@@ -75,6 +76,7 @@ struct milter_ctx {
     uint32_t quiet_message;        /* events it is not called for until the message ends */
     uint32_t quiet_connection;     /* the same until the connection ends */
     enum condition_answer applies; /* whether it sees this message */
+    bool judged_late;              /* its condition has been, with all recipients known */
     bool saw_message, saw_connection;
     bool in_error;   /* on_error is running: it is not told of its own errors */
     bool body_begun; /* in this callback milter_replace_body() has been called */
@@ -118,6 +120,7 @@ struct chain_run {
     unsigned version;             /* of the protocol in use */
     uint32_t offered;             /* actions that the mail server can do, enum milter_action */
     bool exact_values;            /* header values travel with their leading space */
+    bool rejected_rcpts;          /* recipients that it has refused come too */
     const char *listener;         /* by which the mail server came */
     struct milter_client *client; /* NULL before connect */
     char *helo;                   /* NULL before helo */
@@ -127,13 +130,14 @@ struct chain_run {
 
     struct arena arena;         /* lives as long as the connection */
     struct arena message_arena; /* lives as long as the message */
-    struct arena scratch;       /* lives until the next event outside a message */
+    struct arena scratch;       /* lives until the next event outside a message, or header */
     struct message *message;    /* NULL between messages */
 
     /* The event that is being walked. */
     const struct chain_event *event; /* NULL outside */
     struct milter_ctx *reply_by;     /* who made reply */
     struct reply reply;
+    const char *spaced; /* header value with a space before it, made when first asked for */
 
     struct milter_ctx contexts[]; /* one for each link */
 };
@@ -157,6 +161,10 @@ void chain_message_end(struct chain_run *run, enum milter_end end,
 
 /* Asks the plugins in turn. */
 struct chain_outcome chain_walk(struct chain_run *run, const struct chain_event *event);
+
+/* Whether anything may have to be sent at the end of the open message (or, outside one, of
+   any): what plugins asked for, or forged fields that may still come. */
+bool chain_has_edits(const struct chain_run *run);
 
 /* Tells every plugin of the connection that it broke, with the reason. */
 void chain_connection_broken(struct chain_run *run, const char *reason);

@@ -144,41 +144,44 @@ macro(const struct question *q)
     return q->run->message == NULL ? CONDITION_OPEN : CONDITION_NO;
 }
 
-/* The size that MAIL announces, or at the end of message what has come. -1: not known. */
+/* What MAIL announces; -1 where it does not. */
 static int64_t
-size_known(const struct question *q)
+announced(const struct message *message)
 {
-    const struct message *message = q->run->message;
-
-    if (message == NULL)
-        return -1;
-    if (q->event == MILTER_EVENT_EOM && message->keeps_body)
-        return (int64_t)(message->body.size + message->header_bytes);
     const char *const *args = message->sender_args;
+
     for (size_t i = 0; args != NULL && args[i] != NULL; i++)
         if (strncasecmp(args[i], "SIZE=", 5) == 0)
             return strtoll(args[i] + 5, NULL, 10);
     return -1;
 }
 
+/* What the client announces is believed where a plugin runs because of it; that it does not
+   is decided by what has come, at the end of message. */
+static enum condition_answer
+judge_size(const struct question *q, bool larger)
+{
+    const struct message *message = q->run->message;
+
+    if (message == NULL)
+        return CONDITION_OPEN;
+    int64_t size = q->event == MILTER_EVENT_EOM ? (int64_t)message->received : announced(message);
+    bool yes = larger ? size > q->value->number : size < q->value->number;
+    if (q->event != MILTER_EVENT_EOM && (size < 0 || yes == q->for_unless))
+        return CONDITION_OPEN;
+    return answer(yes);
+}
+
 static enum condition_answer
 larger(const struct question *q)
 {
-    int64_t size = size_known(q);
-
-    if (size < 0)
-        return q->event == MILTER_EVENT_EOM ? CONDITION_NO : CONDITION_OPEN;
-    return answer(size > q->value->number);
+    return judge_size(q, true);
 }
 
 static enum condition_answer
 smaller(const struct question *q)
 {
-    int64_t size = size_known(q);
-
-    if (size < 0)
-        return q->event == MILTER_EVENT_EOM ? CONDITION_NO : CONDITION_OPEN;
-    return answer(size < q->value->number);
+    return judge_size(q, false);
 }
 
 /* One row for each key of keys_condition. */
@@ -193,8 +196,8 @@ static const struct {
     {"sender_domain", sender_domain, MILTER_NEEDS_ENVELOPE},
     {"rcpt_domain", rcpt_domain, MILTER_NEEDS_ENVELOPE},
     {"macro", macro, 0},
-    {"larger", larger, MILTER_NEEDS_ENVELOPE},
-    {"smaller", smaller, MILTER_NEEDS_ENVELOPE},
+    {"larger", larger, MILTER_NEEDS_ENVELOPE | CONDITION_NEEDS_SIZE},
+    {"smaller", smaller, MILTER_NEEDS_ENVELOPE | CONDITION_NEEDS_SIZE},
 };
 
 struct condition *

@@ -24,7 +24,9 @@ enum condition_answer { CONDITION_OPEN, CONDITION_YES, CONDITION_NO };
 struct condition *condition_new(const struct config_link *link);
 void condition_free(struct condition *condition);
 
-/* What the host must know to judge them: enum milter_need. */
+/* What the host must know to judge them: enum milter_need, and this one of its own, that
+   header and body are counted. */
+enum { CONDITION_NEEDS_SIZE = 0x40000000 };
 uint32_t condition_needs(const struct condition *condition);
 
 /* Whether the plugin sees this message (outside one: this connection), as far as it is

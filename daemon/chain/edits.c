@@ -13,6 +13,7 @@
  */
 #include "chain/edits.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -39,16 +40,59 @@ push(struct message *message, struct edit_list *list, struct edit edit)
     return 0;
 }
 
-/* How many received fields of that name there are up to this one, itself included. */
-static uint32_t
-index_of(const milter_header *h)
+/* By name, then from the top down. */
+static int
+by_name(const void *a, const void *b)
 {
-    uint32_t index = 1;
+    const milter_header *one = *(milter_header *const *)a, *other = *(milter_header *const *)b;
+    int order = strcasecmp(one->name, other->name);
 
-    for (const milter_header *other = h->previous; other != NULL; other = other->previous)
-        if (other->layer == LAYER_RECEIVED && strcasecmp(other->name, h->name) == 0)
-            index++;
-    return index;
+    return order != 0 ? order : (one->ordinal > other->ordinal) - (one->ordinal < other->ordinal);
+}
+
+/* The ordinal of a received field: how many received ones of its name there are up to it. Of a
+   new one: how many of its name there are when it is added, received, though deleted maybe, or
+   new and further up. All at once: looking back from each would take the square of the time. */
+static int
+count_names(struct message *message)
+{
+    size_t count = 0;
+
+    for (milter_header *h = message->headers; h != NULL; h = h->next)
+        h->ordinal = (unsigned)count++;
+    milter_header **sorted = arena_alloc(message->arena, count * sizeof(*sorted));
+    if (sorted == NULL)
+        return -1;
+    for (milter_header *h = message->headers; h != NULL; h = h->next)
+        sorted[h->ordinal] = h;
+    qsort(sorted, count, sizeof(*sorted), by_name);
+
+    unsigned received = 0, there = 0;
+    for (size_t i = 0; i < count; i++) {
+        milter_header *h = sorted[i];
+        if (i > 0 && strcasecmp(sorted[i - 1]->name, h->name) != 0)
+            received = there = 0;
+        if (h->layer == LAYER_RECEIVED) {
+            h->ordinal = ++received;
+            there++;
+        } else {
+            h->ordinal = there;
+            there += !h->above && headers_raw(h, LAYER_ALL) != NULL;
+        }
+    }
+    return 0;
+}
+
+/* Whether the header is not as it was received. */
+static bool
+headers_edited(const struct message *message)
+{
+    const milter_header *h = message->headers;
+
+    while (h != NULL &&
+           (h->layer == LAYER_NOBODY || (h->layer == LAYER_RECEIVED && h->versions == NULL)))
+        h = h->next;
+    return h != NULL;
 }
 
 static int
@@ -64,24 +108,12 @@ received_headers(struct message *message, struct edit_list *list)
         const char *value = raw == NULL ? "" : raw[0] == '\0' ? " " : raw;
         if (push(message, list,
                  (struct edit){.kind = EDIT_CHANGE_HEADER,
-                               .index = index_of(h),
+                               .index = h->ordinal,
                                .name = h->name,
                                .value = value}) < 0)
             return -1;
     }
     return 0;
-}
-
-/* Whether there is a field of that name when this one is added: received, though deleted
-   maybe, or new and further up. */
-static bool
-name_is_there(const milter_header *h)
-{
-    for (const milter_header *other = h->previous; other != NULL; other = other->previous)
-        if (!other->above && strcasecmp(other->name, h->name) == 0 &&
-            (other->layer == LAYER_RECEIVED || headers_raw(other, LAYER_ALL) != NULL))
-            return true;
-    return false;
 }
 
 /* How a field gets to the end of the header. One that the mail server would write itself is
@@ -93,7 +125,7 @@ set_end(const struct message *message, const struct mta *mta, const milter_heade
     bool all_known = message->keeps_headers && !message->headers_cut;
 
     edit->kind = EDIT_ADD_HEADER;
-    if (mta->own == NULL || (all_known ? !name_is_there(h) : mta_writes(mta, h->name)))
+    if (mta->own == NULL || (all_known ? h->ordinal == 0 : mta_writes(mta, h->name)))
         return;
     edit->kind = EDIT_INSERT_HEADER;
     edit->index = INDEX_END;
@@ -108,6 +140,7 @@ new_headers_below(struct message *message, const struct mta *mta, struct edit_li
     uint32_t hidden = 0; /* places above that only the mail server counts */
     uint32_t deleted = 0;
     bool below_received = true;
+    bool at_end = false; /* some are there already */
 
     while (last_received != NULL && (last_received->layer != LAYER_RECEIVED ||
                                      headers_raw(last_received, LAYER_ALL) == NULL))
@@ -125,8 +158,9 @@ new_headers_below(struct message *message, const struct mta *mta, struct edit_li
                 .kind = EDIT_INSERT_HEADER, .index = index + hidden, .name = h->name, .value = raw};
             if (!below_received && !h->inserted)
                 set_end(message, mta, h, &edit);
-            else if (!below_received && message->header_count > 0)
+            else if (!below_received && (message->header_count > 0 || at_end))
                 edit.index = INDEX_END;
+            at_end |= edit.kind == EDIT_ADD_HEADER || edit.index == INDEX_END;
             if (push(message, list, edit) < 0)
                 return -1;
         } else {
@@ -153,19 +187,35 @@ new_headers_above(struct message *message, struct edit_list *list)
     return 0;
 }
 
+/* The position that a plugin has named, for this mail server; so many new fields stand in a
+   row right below Received. */
+static uint32_t
+place_of(const struct mta *mta, unsigned position, uint32_t below)
+{
+    if (position <= below + 1)
+        return position;
+    return position < INDEX_END - mta->hidden ? position + mta->hidden : INDEX_END;
+}
+
 /* Where the fields are not kept: the requests one by one, those above Received last. */
 static int
 new_headers_as_asked(struct message *message, const struct mta *mta, struct edit_list *list)
 {
+    uint32_t below = 0; /* in a row right below Received */
+
     for (int above = 0; above < 2; above++) {
         for (const milter_header *h = message->headers; h != NULL; h = h->next) {
             struct edit edit = {.kind = EDIT_INSERT_HEADER,
-                                .index = h->position + (h->position > 1 ? mta->hidden : 0),
+                                .index = place_of(mta, h->position, below),
                                 .name = h->name,
                                 .value = h->raw};
+            if (h->above != above || h->layer == LAYER_NOBODY)
+                continue;
             if (!h->inserted)
                 set_end(message, mta, h, &edit);
-            if (h->above == above && push(message, list, edit) < 0)
+            else if (h->position > 0 && h->position <= below + 1)
+                below++;
+            if (push(message, list, edit) < 0)
                 return -1;
         }
     }
@@ -180,7 +230,10 @@ headers(struct message *message, const struct mta *mta, struct edit_list *list)
     /* A mail server that leaves out the end of the header. */
     if (!message->headers_complete && headers_complete(message) < 0)
         return -1;
-    if (received_headers(message, list) < 0 || new_headers_below(message, mta, list) < 0)
+    if (!headers_edited(message))
+        return 0;
+    if (count_names(message) < 0 || received_headers(message, list) < 0 ||
+        new_headers_below(message, mta, list) < 0)
         return -1;
     return new_headers_above(message, list);
 }
@@ -217,7 +270,8 @@ rcpts(struct message *message, struct edit_list *list)
             return -1;
     }
     for (milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next) {
-        if (rcpt->layer == LAYER_RECEIVED || is_deleted(rcpt) || is_double(message, rcpt))
+        if (rcpt->layer == LAYER_RECEIVED || rcpt->layer == LAYER_NOBODY || is_deleted(rcpt) ||
+            is_double(message, rcpt))
             continue;
         if (push(message, list,
                  (struct edit){.kind = EDIT_ADD_RCPT, .name = rcpt->wire, .value = rcpt->args}) < 0)

@@ -100,6 +100,7 @@ envelope_rcpt(struct message *message, const char *address, const char *const *a
     if (rcpt == NULL || (rcpt->list = copy_list(message->arena, args)) == NULL)
         return -1;
     link_rcpt(message, rcpt);
+    message->last_received = rcpt;
     return 0;
 }
 
@@ -123,11 +124,9 @@ envelope_give_up(milter_rcpt *rcpt)
 void
 envelope_refuse_last(struct message *message)
 {
-    milter_rcpt *last = NULL;
+    milter_rcpt *last = message->last_received;
 
-    for (milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next)
-        if (rcpt->layer == LAYER_RECEIVED)
-            last = rcpt;
+    message->last_received = NULL;
     if (last != NULL && !envelope_give_up(last))
         last->refused = true;
 }

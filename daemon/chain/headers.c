@@ -2,7 +2,8 @@
  * Header fields as a list in the order of the edited message. A field that one
  * plugin deletes stays in the list, for the plugins before it and for the
  * counting of wire indexes; who may see it is asked of its versions each time.
- * Nothing is kept of a field beyond headers_limit, and then headers_cut says so.
+ * Nothing is kept of the first field beyond headers_limit and of those after it, so
+ * that wire indexes stay right, and then headers_cut says so.
  *
  * What is asked for by position, or by name and index, means the whole header:
  * until that is there such requests wait. Where fields are not kept the list is
@@ -44,7 +45,8 @@ headers_received(struct message *message, const char *name, const char *value, b
     size_t name_length = strlen(name), length = strlen(value);
     size_t bytes = name_length + length + 3;
 
-    if ((limits->header_count != 0 && message->header_count >= limits->header_count) ||
+    if (message->headers_cut ||
+        (limits->header_count != 0 && message->header_count >= limits->header_count) ||
         (limits->header_bytes != 0 && bytes > limits->header_bytes - message->header_bytes)) {
         message->headers_cut = true;
         errno = 0;
@@ -121,8 +123,9 @@ static int
 add_beside(struct message *message, int layer, const milter_header *h, const char *name,
            const char *raw, milter_header *next)
 {
+    if (h->layer == LAYER_NOBODY)
+        return MILTER_ERR_VALUE;
     milter_header *added = add(message, layer, name, raw, next);
-
     if (added == NULL)
         return MILTER_ERR_MEMORY;
     added->above = h->above;
@@ -152,9 +155,13 @@ end_for(const struct message *message, int layer)
 {
     milter_header *next = NULL;
 
-    for (milter_header *last = message->last_header;
-         last != NULL && last->at_end && last->layer > layer; last = last->previous)
+    for (milter_header *last = message->last_header; last != NULL; last = last->previous) {
+        if (last->layer == LAYER_NOBODY)
+            continue;
+        if (!last->at_end || last->layer <= layer)
+            break;
         next = last;
+    }
     return next;
 }
 

@@ -9,8 +9,8 @@
 #include "chain/message.h"
 
 /* One field as received, copied; value with or without its leading space (then one is
-   put before it). NULL: past headers_limit (message->headers_cut) or no memory (errno
-   ENOMEM). */
+   put before it). NULL: it or one before it is past headers_limit (message->headers_cut) or
+   no memory (errno ENOMEM). */
 milter_header *headers_received(struct message *message, const char *name, const char *value,
                                 bool exact);
 
@@ -22,7 +22,8 @@ milter_header *headers_find(const struct message *message, int layer, const char
                             const milter_header *after);
 
 /* A new field: before h, after h, at the end, at a position as in milter_insert_header().
-   A position is that in the whole header: until it is complete the request waits. */
+   A position is that in the whole header: until it is complete the request waits.
+   MILTER_ERR_VALUE for an h that is nobody's. */
 int headers_before(struct message *message, int layer, milter_header *h, const char *name,
                    const char *raw);
 int headers_after(struct message *message, int layer, milter_header *h, const char *name,

@@ -262,6 +262,8 @@ events_for(uint32_t needs)
         events |= 1U << MILTER_EVENT_HEADER | 1U << MILTER_EVENT_EOH;
     if (needs & MILTER_NEEDS_BODY)
         events |= 1U << MILTER_EVENT_BODY;
+    if (needs & CONDITION_NEEDS_SIZE)
+        events |= 1U << MILTER_EVENT_HEADER | 1U << MILTER_EVENT_BODY;
     if (needs & MILTER_NEEDS_ENVELOPE)
         events |= 1U << MILTER_EVENT_MAIL | 1U << MILTER_EVENT_RCPT;
     if (needs & MILTER_NEEDS_CLIENT)
@@ -280,6 +282,8 @@ derive(struct chain *chain)
         chain->actions |= plugin->actions;
         chain->needs |= plugin->needs | condition_needs(chain->links[i].condition);
         /* The host's own field, and forged ones to be taken out. */
+        if (plugin->needs & MILTER_NEEDS_AUTH_RESULTS && !chain->links[i].observes)
+            chain->removes_forged = true;
         if (plugin->needs & MILTER_NEEDS_AUTH_RESULTS)
             chain->actions |= MILTER_ADDS_HEADERS | MILTER_CHANGES_HEADERS;
         for (int event = 0; event < MILTER_EVENTS; event++) {
@@ -312,6 +316,7 @@ loader_load(const struct config *config, struct errors *errors)
         chain->count = config->chains[i].count;
         chain->links = xcalloc(chain->count + 1, sizeof(*chain->links));
         chain->limits = (struct message_limits){
+            .rcpt_count = config->recipients_limit,
             .header_count = config->headers_count,
             .header_bytes = config->headers_bytes,
             .body_memory = config->body_memory,

@@ -57,6 +57,15 @@ macros_set(struct macros *macros, struct arena *arena, enum milter_event event, 
     return 0;
 }
 
+bool
+macros_are(const struct macros *macros, enum milter_event event, const void *pairs, size_t length)
+{
+    const struct macros_slot *slot = macros_slot(macros, event);
+
+    return slot != NULL && slot->length > 0 && slot->length == length &&
+           memcmp(slot->pairs, pairs, length) == 0;
+}
+
 /* The mail server writes "i" or "{mail_addr}"; people write the braces or not. */
 static bool
 same_name(const char *known, const char *asked, size_t asked_length)

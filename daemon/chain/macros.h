@@ -31,6 +31,10 @@ const struct macros_slot *macros_slot(const struct macros *macros, enum milter_e
 int macros_set(struct macros *macros, struct arena *arena, enum milter_event event,
                const void *pairs, size_t length);
 
+/* Whether that is what is known for an event. */
+bool macros_are(const struct macros *macros, enum milter_event event, const void *pairs,
+                size_t length);
+
 /* "i", "{mail_addr}" or "mail_addr"; NULL where undefined. */
 const char *macros_find(const struct macros *macros, const char *name);
 

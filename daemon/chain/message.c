@@ -46,32 +46,20 @@ message_edit(struct message *message, struct version **versions, int layer)
 static void
 drop_headers(struct message *message, int layer)
 {
-    milter_header *next;
-
-    for (milter_header *h = message->headers; h != NULL; h = next) {
-        next = h->next;
+    for (milter_header *h = message->headers; h != NULL; h = h->next) {
         version_drop(&h->versions, layer);
-        if (h->layer != layer)
-            continue;
-        *(h->previous != NULL ? &h->previous->next : &message->headers) = h->next;
-        *(h->next != NULL ? &h->next->previous : &message->last_header) = h->previous;
+        if (h->layer == layer)
+            h->layer = LAYER_NOBODY;
     }
 }
 
 static void
 drop_rcpts(struct message *message, int layer)
 {
-    milter_rcpt **at = &message->rcpts;
-
-    message->last_rcpt = NULL;
-    while (*at != NULL) {
-        version_drop(&(*at)->versions, layer);
-        if ((*at)->layer == layer && !envelope_give_up(*at)) {
-            *at = (*at)->next;
-        } else {
-            message->last_rcpt = *at;
-            at = &(*at)->next;
-        }
+    for (milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next) {
+        version_drop(&rcpt->versions, layer);
+        if (rcpt->layer == layer && !envelope_give_up(rcpt))
+            rcpt->layer = LAYER_NOBODY;
     }
 }
 
@@ -110,6 +98,13 @@ message_drop_layer(struct message *message, int layer)
             at = &(*at)->next;
 }
 
+/* Whether a thing of that layer is anything but what was received. */
+static bool
+edited(int layer, const struct version *versions)
+{
+    return layer != LAYER_NOBODY && (layer != LAYER_RECEIVED || versions != NULL);
+}
+
 bool
 message_edited(const struct message *message)
 {
@@ -119,10 +114,10 @@ message_edited(const struct message *message)
         message->auth_results != NULL || message->waiting != NULL)
         return true;
     for (const milter_header *h = message->headers; h != NULL; h = h->next)
-        if (h->layer != LAYER_RECEIVED || h->versions != NULL)
+        if (edited(h->layer, h->versions))
             return true;
     for (const milter_rcpt *rcpt = message->rcpts; rcpt != NULL; rcpt = rcpt->next)
-        if (rcpt->layer != LAYER_RECEIVED || rcpt->versions != NULL)
+        if (edited(rcpt->layer, rcpt->versions))
             return true;
     return false;
 }

@@ -26,11 +26,12 @@
 
 struct milter_header {
     milter_header *next, *previous; /* in the order of the edited message */
-    int layer;                      /* who added it; LAYER_RECEIVED */
+    int layer;                      /* who added it; LAYER_RECEIVED, LAYER_NOBODY */
     bool above;                     /* added above the mail server's own Received */
     bool at_end;                    /* fields that arrive later go before it */
     bool inserted;                  /* added at a position, not at the end */
     unsigned position;              /* that position, where the headers are not kept */
+    unsigned ordinal;               /* among those of its name, see edits.c */
     const char *name;
     const char *raw;          /* everything after the colon, as received or added */
     struct version *versions; /* highest layer first */
@@ -48,7 +49,7 @@ struct header_request {
 
 struct milter_rcpt {
     milter_rcpt *next;
-    int layer;                /* who added it; LAYER_RECEIVED */
+    int layer;                /* who added it; LAYER_RECEIVED, LAYER_NOBODY */
     bool refused;             /* by a verdict at RCPT: gone from every view */
     const char *address;      /* with its <> */
     const char *wire;         /* as the plugin or the mail server wrote it */
@@ -72,6 +73,7 @@ struct message_body {
 };
 
 struct message_limits {
+    size_t rcpt_count;                 /* 0: none */
     size_t header_count, header_bytes; /* 0: none */
     size_t body_memory;
     uint64_t body_size; /* 0: none */
@@ -89,6 +91,7 @@ struct message {
     struct version *senders;
 
     milter_rcpt *rcpts, *last_rcpt;
+    milter_rcpt *last_received; /* NULL once that one is refused */
     size_t rcpt_count;
 
     milter_header *headers, *last_header;
@@ -101,6 +104,7 @@ struct message {
 
     struct auth_result *auth_results; /* in the order of the chain */
     struct version *quarantines;      /* text: the reason */
+    uint64_t received;                /* bytes of header and body that have come, kept or not */
     size_t edits;                     /* how many plugins asked for, dropped ones included */
     struct timespec begun;
 };
@@ -118,7 +122,8 @@ struct version *message_edit(struct message *message, struct version **versions,
 /* Whether anything of what plugins asked for is to be sent. */
 bool message_edited(const struct message *message);
 
-/* Takes out all that one layer did. */
+/* Takes out all that one layer did. What it added stays in the lists, as nobody's: plugins
+   may hold handles of it until the message ends. */
 void message_drop_layer(struct message *message, int layer);
 
 /* The body that a layer sees. */

@@ -150,8 +150,8 @@ insert_beside(milter_ctx *ctx, milter_header *h, const char *name, const char *v
         error = clean(ctx, function, name, value, &raw);
     if (error != MILTER_OK)
         return error;
-    return report(ctx, insert(ctx->run->message, ctx->link->layer, h, name, raw), function, "",
-                  name, value);
+    return report(ctx, insert(ctx->run->message, ctx->link->layer, h, name, raw), function,
+                  "the header there is gone: the plugin that added it has failed", name, value);
 }
 
 int
@@ -295,16 +295,19 @@ milter_replace_body(milter_ctx *ctx, const void *data, size_t length)
     struct spool *body = message_body_edit(ctx->run->message, ctx->link->layer);
     if (body == NULL)
         return settle(ctx, MILTER_ERR_MEMORY, __func__, "");
+    struct spool old = {0};
     if (!ctx->body_begun)
-        spool_free(body);
+        old = spool_take(body);
     if (!ctx->body_begun && ctx->link->observes)
         report(ctx, MILTER_OK, __func__, "", NULL, NULL);
     ctx->body_begun = true;
     if (spool_append(body, data, length) < 0) {
         ctx->incomplete = true;
-        return chain_refuse(ctx, MILTER_ERR_MEMORY, "%s: the body cannot be kept: %m", __func__);
+        error = chain_refuse(ctx, MILTER_ERR_MEMORY, "%s: the body cannot be kept: %m", __func__);
     }
-    return MILTER_OK;
+    /* Not before: the data may lie in it. */
+    spool_free(&old);
+    return error;
 }
 
 int

@@ -87,8 +87,17 @@ grow(struct spool *spool, size_t need)
     return 0;
 }
 
-int
-spool_append(struct spool *spool, const void *data, size_t length)
+/* Whether data lies in the memory that growing or going to a file would give back. */
+static bool
+holds(const struct spool *spool, const void *data)
+{
+    uintptr_t at = (uintptr_t)data, memory = (uintptr_t)spool->memory;
+
+    return spool->memory != NULL && at >= memory && at - memory < spool->capacity;
+}
+
+static int
+append(struct spool *spool, const void *data, size_t length)
 {
     if (spool->limit != 0 && length > spool->limit - spool->size) {
         length = (size_t)(spool->limit - spool->size);
@@ -109,6 +118,22 @@ spool_append(struct spool *spool, const void *data, size_t length)
     }
     spool->size += length;
     return 0;
+}
+
+int
+spool_append(struct spool *spool, const void *data, size_t length)
+{
+    if (length == 0 || !holds(spool, data))
+        return append(spool, data, length);
+    void *copy = malloc(length);
+    if (copy == NULL)
+        return -1;
+    memcpy(copy, data, length);
+    int result = append(spool, copy, length);
+    int error = errno;
+    free(copy);
+    errno = error;
+    return result;
 }
 
 ptrdiff_t
@@ -137,15 +162,22 @@ spool_span(const struct spool *spool)
     return spool->memory != NULL ? (const void *)spool->memory : "";
 }
 
+struct spool
+spool_take(struct spool *spool)
+{
+    struct spool taken = *spool;
+
+    *spool = (struct spool){
+        .limit = taken.limit, .memory_limit = taken.memory_limit, .directory = taken.directory};
+    return taken;
+}
+
 void
 spool_free(struct spool *spool)
 {
-    free(spool->memory);
-    if (spool->fd_plus_one != 0)
-        close(spool->fd_plus_one - 1);
-    spool->memory = NULL;
-    spool->capacity = 0;
-    spool->size = 0;
-    spool->fd_plus_one = 0;
-    spool->cut = false;
+    struct spool taken = spool_take(spool);
+
+    free(taken.memory);
+    if (taken.fd_plus_one != 0)
+        close(taken.fd_plus_one - 1);
 }

@@ -21,7 +21,8 @@ struct spool {
     bool cut;        /* bytes beyond limit were left out */
 };
 
-/* 0, or -1 with errno: no memory, no room for the file. The spool keeps what it had. */
+/* 0, or -1 with errno: no memory, no room for the file. The spool keeps what it had. The data
+   may lie in the spool itself. */
 int spool_append(struct spool *spool, const void *data, size_t length);
 
 /* Bytes read from offset, 0 at the end, -1 with errno. */
@@ -29,6 +30,9 @@ ptrdiff_t spool_read(const struct spool *spool, uint64_t offset, void *into, siz
 
 /* All bytes as one span; NULL while they are in a file. */
 const void *spool_span(const struct spool *spool);
+
+/* What it holds, for the caller to free; it is empty then, with the same limits. */
+struct spool spool_take(struct spool *spool);
 
 /* Empties it and gives its memory and file back. */
 void spool_free(struct spool *spool);

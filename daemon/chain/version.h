@@ -9,7 +9,8 @@
 
 #include "base/memory.h"
 
-enum { LAYER_RECEIVED = -1, LAYER_ALL = 0x7fffffff };
+/* What is of LAYER_NOBODY nobody sees: what a plugin added whose edits were dropped. */
+enum { LAYER_RECEIVED = -1, LAYER_ALL = 0x7ffffffe, LAYER_NOBODY = 0x7fffffff };
 
 /* One edited state of a thing. */
 struct version {

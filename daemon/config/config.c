@@ -68,6 +68,7 @@ static void
 read_limits(struct config *config, const struct config_node *root, struct errors *errors)
 {
     config->headers_limit = read_group(root, "headers_limit", keys_headers_limit, errors);
+    config->recipients_limit = (size_t)options_number(config->top, "recipients_limit");
     config->headers_count = (size_t)options_number(config->headers_limit, "count");
     config->headers_bytes = (size_t)options_number(config->headers_limit, "bytes");
     config->body_memory = (size_t)options_number(config->top, "body_memory");

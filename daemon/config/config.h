@@ -75,6 +75,7 @@ struct config {
     size_t listener_count;
     struct config_chain *chains;
     size_t chain_count;
+    size_t recipients_limit;             /* 0: no limit */
     size_t headers_count, headers_bytes; /* kept for plugins; 0: no limit */
     size_t body_memory;
     uint64_t body_limit; /* 0: none */

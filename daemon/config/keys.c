@@ -33,6 +33,12 @@ const struct milter_option keys_top[] = {
      .min = 0,
      .max = 86400000,
      .help = "how long a worker that is to stop waits for its connections"},
+    {.name = "recipients_limit",
+     .type = MILTER_INT,
+     .initial = "10000",
+     .min = 0,
+     .max = 10000000,
+     .help = "how many recipients a message may have; 0 for any number"},
     {.name = "body_memory",
      .type = MILTER_SIZE,
      .initial = "1M",
@@ -49,8 +55,8 @@ const struct milter_option keys_top[] = {
      .type = MILTER_ENUM,
      .initial = "tempfail",
      .values = "tempfail continue",
-     .help = "what becomes of a message over headers_limit or body_limit; with continue "
-             "plugins see what was kept"},
+     .help = "what becomes of a message over recipients_limit, headers_limit or body_limit; "
+             "with continue plugins see what was kept"},
     {.name = "spool_dir",
      .type = MILTER_STRING,
      .initial = "/tmp",

@@ -108,11 +108,11 @@ give_log_to_workers(const struct master *master)
     close(fd);
 }
 
-/* The workers inherit it. Not more than is needed: some libraries still use select(). */
+/* The workers inherit it: each connection, and a file for each one's body over body_memory. Not more than is needed: some libraries still use select(). */
 static void
 raise_descriptor_limit(const struct config *config)
 {
-    rlim_t wanted = (rlim_t)config->connections + OTHER_DESCRIPTORS;
+    rlim_t wanted = 2 * (rlim_t)config->connections + OTHER_DESCRIPTORS;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)

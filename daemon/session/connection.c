@@ -26,7 +26,10 @@
 #include "wire/frame.h"
 #include "wire/protocol.h"
 
-enum { BUFFER_MIN = 128 * 1024 };
+enum {
+    BUFFER_MIN = 128 * 1024,
+    REPLIES_MAX = 64 * 1024, /* then they are written, though there are more packets to serve */
+};
 
 struct connection {
     struct connection *next, **link; /* in the host's list */
@@ -37,7 +40,7 @@ struct connection {
     int fd;
     bool tcp, bursting;
     uint8_t *partial; /* the beginning of a packet; NULL: none */
-    size_t partial_length;
+    size_t partial_length, partial_room;
     uint8_t *unsent; /* NULL: none */
     size_t unsent_length, unsent_at;
 };
@@ -164,45 +167,57 @@ write_some(int fd, const uint8_t *data, size_t length)
     return (ssize_t)sent;
 }
 
+/* Keeps what the socket did not take, behind what it did not take before. */
+static int
+keep_unsent(struct connection *connection, const uint8_t *data, size_t length)
+{
+    size_t had = connection->unsent != NULL ? connection->unsent_length : 0;
+    uint8_t *unsent = realloc(connection->unsent, had + length);
+
+    if (unsent == NULL)
+        return -1;
+    memcpy(unsent + had, data, length);
+    connection->unsent = unsent;
+    connection->unsent_length = had + length;
+    if (had > 0)
+        return 0;
+    connection->unsent_at = 0;
+    return wait_for(connection, EV_WRITE);
+}
+
 /* Writes the host's buffer; what the socket does not take waits, and nothing is
-   read meanwhile. */
+   read meanwhile. -1 also where a reply did not fit into memory: what would follow it
+   must not be sent. */
 static int
 flush(struct connection *connection)
 {
     struct encode *out = &connection->host->out;
-    size_t length = out->length;
+    const size_t length = out->length;
+    ssize_t sent = 0;
+    int result = 0;
 
+    if (out->failed)
+        return -1;
     if (length == 0)
         return 0;
-    ssize_t sent = write_some(connection->fd, out->data, length);
-    if (sent >= 0 && (size_t)sent < length) {
-        connection->unsent_length = length - (size_t)sent;
-        connection->unsent_at = 0;
-        connection->unsent = malloc(connection->unsent_length);
-        if (connection->unsent == NULL)
-            sent = -1;
-        else
-            memcpy(connection->unsent, out->data + sent, connection->unsent_length);
-    }
-    encode_reset(out);
+    if (connection->unsent == NULL)
+        sent = write_some(connection->fd, out->data, length);
     if (sent < 0)
-        return -1;
-    return connection->unsent != NULL ? wait_for(connection, EV_WRITE) : 0;
+        result = -1;
+    else if ((size_t)sent < length)
+        result = keep_unsent(connection, out->data + sent, length - (size_t)sent);
+    encode_reset(out);
+    return result;
 }
 
 static int
 send_now(void *arg, char command)
 {
     struct connection *connection = arg;
-    const uint8_t packet[FRAME_HEADER] = {0, 0, 0, 1, (uint8_t)command};
 
-    /* Only in the middle of an event: the replies to earlier ones have been written,
-       or are in the buffer and go first. */
-    if (connection->unsent != NULL || flush(connection) < 0 || connection->unsent != NULL)
-        return MILTER_ERR_STAGE;
-    return write_some(connection->fd, packet, sizeof(packet)) == (ssize_t)sizeof(packet)
-               ? MILTER_OK
-               : MILTER_ERR_STAGE;
+    /* In the middle of an event: the replies to earlier ones go first. */
+    encode_simple(&connection->host->out, command);
+    return flush(connection) == 0 ? MILTER_OK : MILTER_ERR_MEMORY;
 }
 
 /* ---- reading ---------------------------------------------------------------- */
@@ -223,18 +238,53 @@ ensure_buffer(struct connection_host *host, size_t data_limit)
     return 0;
 }
 
-/* Half a packet is kept for the next time. */
+/* Half a packet is kept for the next time, behind what is there of it already. */
 static int
 keep_partial(struct connection *connection, const uint8_t *data, size_t length)
 {
+    size_t need = connection->partial_length + length;
+
     if (length == 0)
         return 0;
-    connection->partial = malloc(length);
-    if (connection->partial == NULL)
-        return -1;
-    memcpy(connection->partial, data, length);
-    connection->partial_length = length;
+    if (need > connection->partial_room) {
+        size_t room = need > 2 * connection->partial_room ? need : 2 * connection->partial_room;
+        uint8_t *partial = realloc(connection->partial, room);
+        if (partial == NULL)
+            return -1;
+        connection->partial = partial;
+        connection->partial_room = room;
+    }
+    memcpy(connection->partial + connection->partial_length, data, length);
+    connection->partial_length = need;
     return 0;
+}
+
+/* What was kept goes to the beginning of the host's buffer. */
+static void
+take_partial(struct connection *connection)
+{
+    if (connection->partial == NULL)
+        return;
+    memcpy(connection->host->buffer, connection->partial, connection->partial_length);
+    free(connection->partial);
+    connection->partial = NULL;
+    connection->partial_length = connection->partial_room = 0;
+}
+
+/* Whether the packet that was begun is still not whole with n bytes more, which are in the
+   buffer behind the room for the others. */
+static bool
+still_partial(const struct connection *connection, size_t n)
+{
+    struct connection_host *host = connection->host;
+    size_t have = connection->partial_length;
+    struct frame frame;
+
+    if (have == 0)
+        return false;
+    memcpy(host->buffer, connection->partial, have < FRAME_HEADER ? have : FRAME_HEADER);
+    return frame_next(host->buffer, have + n, session_data_limit(connection->session), &frame) ==
+           FRAME_MORE;
 }
 
 /* Serves the packets in the buffer. False: the connection has been closed. */
@@ -283,7 +333,13 @@ serve(struct connection *connection, size_t length)
             connection_close(connection, reason);
             return false;
         }
-        if (connection->bursting)
+        /* What the mail server does not read yet is not to pile up here: what it has sent
+           behind it waits. */
+        if (host->out.length > REPLIES_MAX && flush(connection) < 0) {
+            connection_close(connection, "write failed");
+            return false;
+        }
+        if (connection->unsent != NULL)
             break;
     }
     if (keep_partial(connection, at, (size_t)(end - at)) < 0) {
@@ -334,12 +390,12 @@ on_readable(struct connection *connection)
         connection_close(connection, reason);
         return;
     }
-    if (have > 0) {
-        memcpy(host->buffer, connection->partial, have);
-        free(connection->partial);
-        connection->partial = NULL;
-        connection->partial_length = 0;
+    if (still_partial(connection, (size_t)n)) {
+        if (keep_partial(connection, host->buffer + have, (size_t)n) < 0)
+            connection_close(connection, "no memory");
+        return;
     }
+    take_partial(connection);
     serve_and_write(connection, have + (size_t)n);
 }
 
@@ -365,7 +421,7 @@ on_writable(struct connection *connection)
     encode_reset(&host->out);
     while (connection->bursting && connection->unsent == NULL) {
         connection->bursting = session_continue(connection->session, &host->out) == SESSION_FLUSH;
-        if (host->out.failed || flush(connection) < 0) {
+        if (flush(connection) < 0) {
             connection_close(connection, "write failed");
             return;
         }
@@ -377,13 +433,9 @@ on_writable(struct connection *connection)
         return;
     }
     size_t have = connection->partial_length;
-    if (have > 0) {
-        memcpy(host->buffer, connection->partial, have);
-        free(connection->partial);
-        connection->partial = NULL;
-        connection->partial_length = 0;
+    take_partial(connection);
+    if (have > 0)
         serve_and_write(connection, have);
-    }
 }
 
 static void

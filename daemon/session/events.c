@@ -15,6 +15,9 @@
 #include "chain/headers.h"
 #include "wire/decode.h"
 
+/* An address and its ESMTP arguments: more would take many times the packet's size. */
+enum { ARGUMENTS_MAX = 4096 };
+
 static enum events_result
 no_memory(void)
 {
@@ -99,7 +102,7 @@ split_arguments(struct chain_run *run, const struct frame *frame, struct chain_e
     struct decode in = {frame->data, frame->length};
     size_t count;
 
-    if (decode_arguments(frame->data, frame->length, &count) < 0)
+    if (decode_arguments(frame->data, frame->length, &count) < 0 || count > ARGUMENTS_MAX)
         return EVENTS_MALFORMED;
     const char **args = arena_alloc(&run->message_arena, count * sizeof(*args));
     if (args == NULL)
@@ -139,7 +142,10 @@ make_rcpt(struct chain_run *run, const struct frame *frame, struct chain_event *
 
     if (result != EVENTS_READY)
         return result;
-    event->rejected = run->chain->needs & MILTER_NEEDS_REJECTED_RCPTS && rejected(run);
+    event->rejected = run->rejected_rcpts && rejected(run);
+    if (!event->rejected && run->chain->limits.rcpt_count != 0 &&
+        run->message->rcpt_count >= run->chain->limits.rcpt_count)
+        return over_limit(run);
     if (!event->rejected && envelope_rcpt(run->message, event->text, event->args) < 0)
         return no_memory();
     return result;
@@ -150,15 +156,21 @@ make_header(struct chain_run *run, const struct frame *frame, struct chain_event
 {
     if (decode_header(frame->data, frame->length, &event->text, &event->value) < 0)
         return EVENTS_MALFORMED;
+    run->message->received += frame->length + 1; /* colon and CRLF for two NULs */
     if (!run->message->keeps_headers)
         return EVENTS_READY;
     event->header = headers_received(run->message, event->text, event->value, run->exact_values);
     if (event->header == NULL && errno == ENOMEM)
         return EVENTS_NO_ROOM;
-    if (event->header == NULL)
+    if (event->header == NULL) {
+        /* One that is not kept cannot be taken out either. */
+        errno = EMSGSIZE;
+        if (run->chain->removes_forged && authres_forged(run, event->text, event->value))
+            return EVENTS_NO_ROOM;
         return over_limit(run);
-    if (run->chain->needs & MILTER_NEEDS_AUTH_RESULTS &&
-        authres_check_received(run, event->header) < 0)
+    }
+    if (run->chain->removes_forged && authres_forged(run, event->text, event->value) &&
+        headers_delete(run->message, LAYER_RECEIVED, event->header) != MILTER_OK)
         return no_memory();
     return EVENTS_READY;
 }
@@ -176,6 +188,7 @@ make_body(struct chain_run *run, const struct frame *frame, struct chain_event *
 {
     event->data = frame->data;
     event->length = frame->length;
+    run->message->received += frame->length;
     if (run->message->keeps_body &&
         spool_append(&run->message->body, frame->data, frame->length) < 0)
         return EVENTS_NO_ROOM;

@@ -61,7 +61,8 @@ wanted_protocol(const struct chain *chain)
         else if ((chain->decides & 1U << event) == 0)
             protocol |= command->no_reply;
     }
-    if (chain->caller_count[MILTER_EVENT_BODY] > 0 && (chain->needs & MILTER_NEEDS_BODY) == 0)
+    if (chain->caller_count[MILTER_EVENT_BODY] > 0 &&
+        (chain->needs & (MILTER_NEEDS_BODY | CONDITION_NEEDS_SIZE)) == 0)
         protocol |= PROTOCOL_SKIP;
     if (chain->needs & MILTER_NEEDS_REJECTED_RCPTS)
         protocol |= PROTOCOL_REJECTED_RCPTS;

@@ -298,10 +298,12 @@ hold(struct session *session, const struct chain_outcome *outcome)
     session->message->held = *outcome;
 }
 
-/* What the host itself decides when it cannot go on. */
+/* What the host itself decides when it cannot go on; an accept is no longer safe then. */
 static void
 hold_tempfail(struct session *session, enum milter_event event)
 {
+    if (session->message->holds && session->message->held.verdict == MILTER_ACCEPT)
+        session->message->holds = false;
     hold(session, &(struct chain_outcome){.verdict = MILTER_TEMPFAIL, .event = event});
 }
 
@@ -328,7 +330,8 @@ conclude(struct session *session, const struct states_command *command,
             envelope_refuse_last(session->run->message);
         summary_verdict(session->run, outcome, event->text);
     } else if (refuses || verdict == MILTER_DISCARD || verdict == MILTER_ACCEPT) {
-        bool edited = verdict == MILTER_ACCEPT && message_edited(session->run->message);
+        bool edited =
+            verdict == MILTER_ACCEPT && (session->message->holds || chain_has_edits(session->run));
         if (!due || edited) {
             hold(session, outcome);
             go_on(command, session, out);
@@ -432,6 +435,9 @@ session_event(struct session *session, const struct states_command *command,
 
     if (!in_order(session, command))
         return SESSION_MORE;
+    /* One that macros alone had opened. */
+    if (command->event == MILTER_EVENT_MAIL && session->message != NULL)
+        abort_message(session);
     if (in_message && begin_message(session) < 0)
         return fault(session, "no memory for a message");
     switch (events_make(run, frame, &event)) {
@@ -504,8 +510,20 @@ session_negotiate(struct session *session, const struct frame *frame, struct enc
     session->run->version = session->wire.agreed.version;
     session->run->offered = session->wire.agreed.actions;
     session->run->exact_values = session->wire.agreed.protocol & PROTOCOL_LEADING_SPACE;
+    session->run->rejected_rcpts = session->wire.agreed.protocol & PROTOCOL_REJECTED_RCPTS;
     session->wire.state = STATE_NEGOTIATED;
     return SESSION_MORE;
+}
+
+/* Postfix sends the same before every header: what is known already needs no look. */
+static bool
+known_macros(const struct session *session, const struct frame *frame)
+{
+    const struct states_command *command =
+        frame->length > 0 ? states_command((char)frame->data[0]) : NULL;
+
+    return command != NULL && command->event == MILTER_EVENT_HEADER &&
+           macros_are(&session->run->macros, command->event, frame->data + 1, frame->length - 1);
 }
 
 static enum session_status
@@ -514,6 +532,8 @@ session_macros(struct session *session, const struct frame *frame)
     struct chain_run *run = session->run;
     struct decode_macros macros;
 
+    if (known_macros(session, frame))
+        return SESSION_MORE;
     if (decode_macros(frame->data, frame->length, &macros) < 0)
         return fault(session, "malformed macro packet (%zu bytes)", frame->length);
     const struct states_command *command = states_command(macros.command);
@@ -525,7 +545,9 @@ session_macros(struct session *session, const struct frame *frame)
         return fault(session, "no memory for macros");
 
     /* A chain that sees no RCPT learns here for whom the message is, for its log line. */
-    if (command->event == MILTER_EVENT_RCPT && session->wire.agreed.protocol & PROTOCOL_NO_RCPT) {
+    const uint32_t protocol = session->wire.agreed.protocol;
+    if (command->event == MILTER_EVENT_RCPT && protocol & PROTOCOL_NO_RCPT &&
+        (session->message != NULL || protocol & PROTOCOL_NO_MAIL)) {
         const char *const none[] = {NULL};
         const char *address = macros_find_at(&run->macros, MILTER_EVENT_RCPT, "{rcpt_addr}");
         if (address != NULL &&

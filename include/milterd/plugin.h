@@ -137,7 +137,7 @@ enum milter_error {
     MILTER_ERR_STAGE = -3,        /* not at this event: before MAIL, or after the message */
     MILTER_ERR_VALUE = -4,        /* malformed: address, header name, reply, NULL */
     MILTER_ERR_MEMORY = -5,       /* no memory, or no room in the spool */
-    MILTER_ERR_LIMIT = -6,        /* a limit of milter.conf is reached */
+    MILTER_ERR_LIMIT = -6,        /* reserved: a limit of milter.conf is reached */
 };
 
 /* What a plugin changes (.actions). Only what is declared can be done. */
@@ -482,7 +482,7 @@ MILTER_API bool milter_headers_cut(milter_ctx *ctx);
 MILTER_API int milter_add_header(milter_ctx *ctx, const char *name, const char *value);
 
 /* At a position: 0 above everything, 1 below the mail server's own Received,
-   n above the n'th header received, as many as there are or more: at the end. */
+   n above the n'th field that this plugin sees, beyond the last: at the end. */
 MILTER_API int milter_insert_header(milter_ctx *ctx, unsigned position, const char *name,
                                     const char *value);
 

@@ -7,6 +7,7 @@ it, and so is what each of them says by itself. Everything it hears is kept.
         filter.answers["E"] = wire.strings("h", "X-A", "value") + wire.packet("c")
 """
 
+import os
 import socket
 import struct
 import threading
@@ -17,17 +18,27 @@ ANSWERED = "CHMRTLNBEU"
 
 
 class Filter:
-    """agreed: version, actions and protocol bits of its answer to the offer, lists: what
-    follows them there. answers: of a command's letter the packets to say, or a function that
-    makes them of the command's data; None is to go away without one. Otherwise it is "continue"."""
+    """Listens on the unix socket `path`, or on a loopback port.
 
-    def __init__(self, agreed=(6, 0x1FF, 0), lists=b""):
+    agreed: version, actions and protocol bits of its answer to the offer; lists: what follows
+    them there. answers: of a command's letter the packets to say, or a function that makes them
+    of the command's data, also piece by piece; None is to go away without one, nothing never to
+    answer. Otherwise it is "continue"."""
+
+    AGREED = (6, 0x1FF, 0)
+
+    def __init__(self, path=None):
         self.answers = {}
         self.heard = []  # (letter, data) of all connections, in the order of arrival
-        self.agreed = agreed
-        self.lists = lists
+        self.agreed, self.lists = self.AGREED, b""
         self._changed = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        if path:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(path)
+            os.chmod(path, 0o666)
+            self._listener.listen(50)
+        else:
+            self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self._open = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -45,10 +56,10 @@ class Filter:
     def stop(self):
         self._listener.close()
 
-    def reset(self, **answers):
+    def reset(self, agreed=AGREED, lists=b"", **answers):
         """Forgets what it has heard, and answers so from now on."""
         self.settle()
-        self.heard, self.answers = [], answers
+        self.heard, self.answers, self.agreed, self.lists = [], answers, agreed, lists
 
     def settle(self, timeout=10.0):
         """Waits until every mail server has gone."""
@@ -84,7 +95,8 @@ class Filter:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = bytearray()
         try:
             with connection:
@@ -115,5 +127,6 @@ class Filter:
                     answer = answer(data)
                 if answer is None:
                     return False
-                connection.sendall(answer)
+                for piece in [answer] if isinstance(answer, bytes) else answer:
+                    connection.sendall(piece)
         return True

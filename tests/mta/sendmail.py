@@ -164,7 +164,8 @@ class _Log(threading.Thread):
 
 
 class Sendmail:
-    """See postfix.Postfix. settings: m4 definitions; a port knows only {"milters": ...}.
+    """See postfix.Postfix. settings: m4 definitions; a port knows {"milters": ...}, instead of
+    them {"equates": ...} of one, and {"address": ...} where it listens.
     hosts: {address: name} of clients, beside localhost. rulesets: more of sendmail.mc, for
     its end."""
 
@@ -262,13 +263,15 @@ class Sendmail:
         filters, daemons = [], []
         for number, (name, given) in enumerate(self._services.items()):
             milters = given.get("milters", "").replace(",", " ").split()
-            for at, milter in enumerate(milters):
-                where = self._address(milter)
-                equates = f"S={where}, F=T, T={TIMEOUTS}"
-                filters.append(f"MAIL_FILTER(`m{number}x{at}', `{equates}')dnl\n")
-            listed = ";".join(f"m{number}x{at}" for at in range(len(milters)))
+            equates = [f"S={self._address(where)}, F=T, T={TIMEOUTS}" for where in milters]
+            equates += [given["equates"]] if "equates" in given else []
+            for at, equate in enumerate(equates):
+                filters.append(f"MAIL_FILTER(`m{number}x{at}', `{equate}')dnl\n")
+            listed = ";".join(f"m{number}x{at}" for at in range(len(equates)))
+            address = given.get("address", "127.0.0.1")
+            family = "Family=inet6, " if ":" in address else ""
             daemons.append(
-                f"DAEMON_OPTIONS(`Name={name}, Addr=127.0.0.1, Port={self.ports[name]}"
+                f"DAEMON_OPTIONS(`Name={name}, {family}Addr={address}, Port={self.ports[name]}"
                 + (f", InputMailFilters={listed}" if listed else "")
                 + "')dnl\n"
             )
@@ -327,8 +330,11 @@ class Sendmail:
 
     def _listening(self):
         """Whether all ports are bound; a connection would already bother the milter."""
-        with open("/proc/net/tcp", encoding="ascii") as file:
-            rows = [line.split() for line in file.readlines()[1:]]
+        rows = []
+        for name in ("/proc/net/tcp", "/proc/net/tcp6"):
+            if os.path.exists(name):
+                with open(name, encoding="ascii") as file:
+                    rows += [line.split() for line in file.readlines()[1:]]
         bound = {int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A"}
         return bound.issuperset(self.ports.values()) and os.path.exists(
             self.place.join("sendmail.pid")

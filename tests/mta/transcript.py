@@ -251,7 +251,7 @@ class _Reader:
         if indented:
             if self._into is None:
                 raise Wrong("an indented line belongs to chain: or block NAME:")
-            self._into.append(line.strip() if self._into in self.blocks.values() else line)
+            self._into.append(line.strip())
             return
         self._into = None
         if line.startswith("== "):

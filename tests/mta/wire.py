@@ -267,7 +267,7 @@ class Mta:
         deadline = time.monotonic() + LIMIT
         while not self._replies:
             if self._ended:
-                left = f", {bytes(self._stream)!r} is half a packet" if self._stream else ""
+                left = f", {bytes(self._stream[:40])!r} is half a packet" if self._stream else ""
                 raise Closed(f"milterd has closed the connection{left}")
             self._wait(selectors.EVENT_READ, deadline)
             self._read()
