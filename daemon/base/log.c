@@ -98,8 +98,16 @@ is_control(const uint8_t *at, size_t length)
 static size_t
 plain_length(const uint8_t *at, const uint8_t *end)
 {
+    const uint64_t ones = 0x0101010101010101, tops = 0x80 * ones;
     const uint8_t *begin = at;
+    uint64_t eight;
 
+    /* By eights: a top bit remains set where a byte is below 0x20, or 0x7f, or above. */
+    for (; end - at >= 8; at += 8) {
+        memcpy(&eight, at, 8);
+        if (((eight - 0x20 * ones) | (eight + ones) | eight) & tops)
+            break;
+    }
     while (at < end && *at >= 0x20 && *at < 0x7f)
         at++;
     return (size_t)(at - begin);

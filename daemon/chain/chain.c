@@ -368,25 +368,16 @@ observe(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict ver
         set_done(ctx, event);
 }
 
-/* Asks one plugin. True: *outcome is decided. */
+/* What comes of a plugin's answer. `edits`: how many there were before it. True: *outcome is
+   decided. */
 static bool
-ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcome *outcome)
+weigh(struct milter_ctx *ctx, const struct chain_event *event, enum milter_verdict verdict,
+      size_t edits, struct chain_outcome *outcome)
 {
     struct chain_run *run = ctx->run;
     bool observed = ctx->link->plugin.observes & 1U << event->event;
-
-    ctx->saw_connection = true;
-    if (run->message != NULL && event->event != MILTER_EVENT_UNKNOWN)
-        ctx->saw_message = true;
-    ctx->body_begun = ctx->incomplete = false;
-    run->reply_by = NULL;
-    const size_t edits = run->message != NULL ? run->message->edits : 0;
-
-    enum milter_verdict verdict = calls[event->event](ctx, event);
-    /* Nearly always. */
-    if (verdict == MILTER_CONTINUE && !ctx->incomplete && !ctx->link->observes)
-        return false;
     enum verdict_effect effect = verdict_effect(event->event, verdict, observed);
+
     if (ctx->incomplete || (verdict == MILTER_REPLY && run->reply_by != ctx)) {
         effect = VERDICT_FAILS;
         verdict = MILTER_FAILURE;
@@ -425,6 +416,27 @@ ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcom
     if (verdict == MILTER_REPLY)
         outcome->reply = run->reply;
     return true;
+}
+
+/* Asks one plugin. True: *outcome is decided. */
+static bool
+ask(struct milter_ctx *ctx, const struct chain_event *event, struct chain_outcome *outcome)
+{
+    struct chain_run *run = ctx->run;
+    size_t edits = 0;
+
+    ctx->saw_connection = true;
+    ctx->body_begun = ctx->incomplete = false;
+    run->reply_by = NULL;
+    if (run->message != NULL) {
+        ctx->saw_message |= event->event != MILTER_EVENT_UNKNOWN;
+        edits = run->message->edits;
+    }
+    enum milter_verdict verdict = calls[event->event](ctx, event);
+    /* Nearly always. */
+    if (verdict == MILTER_CONTINUE && !ctx->incomplete && !ctx->link->observes)
+        return false;
+    return weigh(ctx, event, verdict, edits, outcome);
 }
 
 /* Whether a plugin is to be called; where its condition says no it is as if done. */
@@ -500,8 +512,9 @@ chain_walk(struct chain_run *run, const struct chain_event *event)
         arena_reset(&run->scratch);
     run->spaced = NULL;
     run->event = event;
-    for (size_t i = 0; i < chain->caller_count[number] && !decided; i++) {
-        struct milter_ctx *ctx = &run->contexts[chain->callers[number][i]];
+    const uint16_t *at = chain->callers[number], *end = at + chain->caller_count[number];
+    for (; at < end && !decided; at++) {
+        struct milter_ctx *ctx = &run->contexts[*at];
         uint32_t quiet = ctx->quiet_message | ctx->quiet_connection;
 
         if ((quiet & 1U << number) != 0)

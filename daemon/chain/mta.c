@@ -43,7 +43,9 @@ const struct mta *
 mta_of(const struct macros *macros)
 {
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-        const char *value = macros_find(macros, signs[i].macro);
+        const char *value = macros_find_at(macros, MILTER_EVENT_CONNECT, signs[i].macro);
+        if (value == NULL)
+            value = macros_find(macros, signs[i].macro);
         if (value != NULL && strncmp(value, signs[i].begins, strlen(signs[i].begins)) == 0)
             return signs[i].mta;
     }

@@ -160,8 +160,10 @@ class _Servers:
         try:
             for server in self.running.values():
                 server.mta.stop()
-            if self.sink:
+            if self.running:
                 case.equal(self.sink.waiting(), 0, "deliveries that no test expected")
+            errors = [line for line in self.probed.milterd.warnings() if "error: " in line]
+            case.equal(errors, [], "errors of milterd")
             for server in self.running.values():
                 case.equal(server.unexpected_warnings(), [], f"warnings of {server.name}")
         finally:

@@ -326,7 +326,10 @@ class Sendmail:
         case.wait_until(
             lambda: self._child.poll() is not None or self._listening(), "Sendmail to start"
         )
-        return self._child.poll() is None
+        if self._child.poll() is None:
+            return True
+        self._child = None
+        return False
 
     def _listening(self):
         """Whether all ports are bound; a connection would already bother the milter."""
