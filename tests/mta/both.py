@@ -219,6 +219,9 @@ def take_story(until="close"):
         nonlocal text
         text += take_log()
         found = re.findall(r": plugin=(\S+): (.*)\n", text)
+        # The last session may have ended in the log only now.
+        while found and found[0][1].startswith(("close", "end: ", "abort")):
+            found.pop(0)
         return found if any(said == until for _, said in found) else None
 
     return case.wait_until(lines, f"a plugin to log {until!r}")
