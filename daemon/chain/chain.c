@@ -347,7 +347,7 @@ failed(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict verd
     return answer;
 }
 
-/* What a plugin in mode "observe" would have done is said; its edits are undone by ask(). */
+/* What a plugin in mode "observe" would have done is said; its edits are undone by weigh(). */
 static void
 observe(struct milter_ctx *ctx, enum milter_event event, enum milter_verdict verdict,
         enum verdict_effect effect)
@@ -528,8 +528,8 @@ chain_walk(struct chain_run *run, const struct chain_event *event)
     run->event = NULL;
 
     /* Only a plugin that has just become quiet can have been the last one. */
-    if (!decided && changed && number != MILTER_EVENT_UNKNOWN && all_done(run) &&
-        !chain_has_edits(run))
+    if (!decided && changed && number != MILTER_EVENT_UNKNOWN && !event->rejected &&
+        all_done(run) && !chain_has_edits(run))
         outcome.verdict = MILTER_ACCEPT;
     else if (!decided && number == MILTER_EVENT_BODY && (changed || !asked) && body_skipped(run))
         outcome.verdict = MILTER_SKIP;

@@ -482,7 +482,8 @@ MILTER_API bool milter_headers_cut(milter_ctx *ctx);
 MILTER_API int milter_add_header(milter_ctx *ctx, const char *name, const char *value);
 
 /* At a position: 0 above everything, 1 below the mail server's own Received,
-   n above the n'th field that this plugin sees, beyond the last: at the end. */
+   n above the n'th field that this plugin sees, beyond the last: at the end. Counted when
+   the header is complete. */
 MILTER_API int milter_insert_header(milter_ctx *ctx, unsigned position, const char *name,
                                     const char *value);
 
